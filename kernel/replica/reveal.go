@@ -1,0 +1,181 @@
+package replica
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// revealsMax bounds the reveals that wait; the decider takes no turn while
+	// there are more.
+	revealsMax = 1 << 16
+	// revealsPerLook is how many reveals run between two looks at the lease.
+	revealsPerLook = 32
+)
+
+// revealer runs the reveals of one ownership, in order, on a goroutine of its
+// own, as long as the lease is safe.
+type revealer struct {
+	gate  *gate
+	watch Observer
+
+	mu      sync.Mutex
+	waiting []reveals
+	count   int
+	room    chan struct{} // closed when count is under the bound again
+
+	signal chan struct{}
+	quit   chan struct{}
+	ended  atomic.Bool
+	done   chan struct{}
+}
+
+// reveals are those of one batch, and when the first of its turns was taken.
+type reveals struct {
+	fns    []func()
+	opened time.Time
+}
+
+func startRevealer(g *gate, watch Observer) *revealer {
+	r := &revealer{gate: g, watch: watch, signal: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+	go r.run()
+	return r
+}
+
+// add gives reveals whose facts are durable.
+func (r *revealer) add(rs reveals) {
+	r.mu.Lock()
+	r.waiting = append(r.waiting, rs)
+	r.count += len(rs.fns)
+	r.mu.Unlock()
+	poke(r.signal)
+}
+
+// full returns a channel that closes when there is room again, nil when there is
+// room.
+func (r *revealer) full() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count < revealsMax {
+		return nil
+	}
+	if r.room == nil {
+		r.room = make(chan struct{})
+	}
+	return r.room
+}
+
+// stop drops what has not run and returns when nothing runs any more.
+func (r *revealer) stop() {
+	if !r.ended.Swap(true) {
+		close(r.quit)
+	}
+	<-r.done
+}
+
+// drain waits until all that was given has run; false when ctx ends or the lease
+// is lost before.
+func (r *revealer) drain(ctx context.Context, lost <-chan struct{}) bool {
+	ran := make(chan struct{})
+	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: time.Now()})
+	select {
+	case <-ran:
+		return true
+	case <-lost:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+func (r *revealer) run() {
+	defer close(r.done)
+	for {
+		select {
+		case <-r.quit:
+			return
+		case <-r.signal:
+		}
+		for {
+			rs, ok := r.next()
+			if !ok {
+				break
+			}
+			if !r.reveal(rs) {
+				return
+			}
+		}
+	}
+}
+
+func (r *revealer) next() (reveals, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.waiting) == 0 {
+		return reveals{}, false
+	}
+	rs := r.waiting[0]
+	r.waiting[0] = reveals{}
+	r.waiting = r.waiting[1:]
+	return rs, true
+}
+
+// reveal runs the reveals of one batch and reports false when the ownership
+// ended meanwhile.
+func (r *revealer) reveal(rs reveals) bool {
+	for i, fn := range rs.fns {
+		if i%revealsPerLook == 0 && !r.gate.pass(r.quit) {
+			return false
+		}
+		if r.ended.Load() {
+			return false
+		}
+		fn()
+	}
+	r.watch.Revealed(len(rs.fns), time.Since(rs.opened))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.count -= len(rs.fns); r.count < revealsMax && r.room != nil {
+		close(r.room)
+		r.room = nil
+	}
+	return true
+}
+
+// gate lets reveals pass while the lease is safe: until some time after the last
+// renewal, by the local monotonic clock.
+type gate struct {
+	mu      sync.Mutex
+	until   time.Time
+	changed chan struct{}
+}
+
+func newGate() *gate { return &gate{changed: make(chan struct{})} }
+
+// extend moves the time up to which the lease is safe; the zero time closes the
+// gate.
+func (g *gate) extend(until time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.until = until
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// pass waits until the lease is safe and reports false when quit closes first.
+func (g *gate) pass(quit <-chan struct{}) bool {
+	for {
+		g.mu.Lock()
+		safe, changed := time.Now().Before(g.until), g.changed
+		g.mu.Unlock()
+		if safe {
+			return true
+		}
+		select {
+		case <-quit:
+			return false
+		case <-changed:
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package replica
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"weir/kernel/fault"
+	"weir/kernel/journal"
+	"weir/kernel/replica/core"
+)
+
+// run is the main loop: fold, and own when the lease is held, until the unit is
+// to end or its log is damaged. live ends when the unit is to end at once, seek
+// already when it is to end in order.
+func (u *Unit) run(live, seek context.Context) {
+	var retry backoff
+	for seek.Err() == nil {
+		began := time.Now()
+		err := u.life(live, seek)
+		if d, ok := errors.AsType[*journal.Damage](err); ok {
+			u.fail(d)
+			return
+		}
+		if time.Since(began) > backoffMax {
+			retry.reset()
+		}
+		if err != nil && seek.Err() == nil {
+			u.log.Warn("the replica starts again", "error", err)
+			u.note(fault.Wrap(fault.Unavailable, err, "%s is being folded again.", u.o.Unit))
+			u.leaveToOthers()
+			retry.wait(seek)
+		}
+	}
+}
+
+// openingsFor is for how many lease time-outs a replica holds the lease without
+// owning before it leaves it to others.
+const openingsFor = 4
+
+func (u *Unit) leaveToOthers() {
+	if u.held != nil && time.Since(u.idle) > openingsFor*u.o.LeaseTimeout {
+		poke(u.held.giveUp)
+		u.held = nil
+	}
+}
+
+// life goes from wherever the replica stands to the end of its next ownership.
+func (u *Unit) life(live, seek context.Context) error {
+	if err := u.catchUp(seek); err != nil {
+		return err
+	}
+	if u.held == nil || u.held.gone() {
+		h, err := u.follow(seek)
+		if err != nil {
+			u.placed = !errors.Is(err, journal.ErrTrimmed)
+			return err
+		}
+		u.held, u.idle = h, time.Now()
+	}
+	if err := u.takeOver(seek, u.held); err != nil {
+		u.placed = !errors.Is(err, journal.ErrTrimmed)
+		return err
+	}
+	err := newOwner(u, u.held).run(live, seek)
+	u.idle = time.Now()
+	return err
+}
+
+// catchUp folds to the end of the log: from where the replica stands, or from the
+// newest snapshot when its place is gone or was never taken.
+func (u *Unit) catchUp(ctx context.Context) error {
+	if !u.placed {
+		if err := u.restore(ctx); err != nil {
+			return fmt.Errorf("restore the newest snapshot: %w", err)
+		}
+	}
+	if _, err := u.o.Log.Replay(ctx, u.core.Tail(), u.fold); err != nil {
+		u.placed = u.placed && !errors.Is(err, journal.ErrTrimmed)
+		return fmt.Errorf("fold from position %d: %w", u.core.Tail().Last, err)
+	}
+	u.note(nil)
+	select {
+	case <-u.warm:
+	default:
+		close(u.warm)
+	}
+	return nil
+}
+
+// restore puts the replica on the newest snapshot, or at the very beginning.
+func (u *Unit) restore(ctx context.Context) error {
+	s, ok, err := u.o.Snapshots.Latest(ctx)
+	if err != nil {
+		return err
+	}
+	u.state.Lock()
+	defer u.state.Unlock()
+	u.bounds = core.Bounds{}
+	if !ok {
+		u.core.Forget()
+	} else if err := u.core.Restore(s.At, s.Data); err != nil {
+		return err
+	} else {
+		u.bounds.Restored(s.At)
+	}
+	u.placed = true
+	return nil
+}
+
+// fold folds one batch of the log.
+func (u *Unit) fold(b journal.Batch) error {
+	u.state.Lock()
+	err := u.core.Folded(b)
+	u.state.Unlock()
+	if err == nil {
+		u.watch.Folded(len(b.Data), time.Since(b.Time))
+		if u.core.Epoch() != u.health.Load().Epoch {
+			u.note(u.health.Load().Err)
+		}
+	}
+	return err
+}
+
+// follow folds what others append until the lease is held.
+func (u *Unit) follow(ctx context.Context) (*hold, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var h *hold
+	var granted sync.WaitGroup
+	granted.Go(func() {
+		select {
+		case h = <-u.leaser.grants:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	err := u.o.Log.Follow(ctx, u.core.Tail(), u.fold)
+	cancel()
+	granted.Wait()
+	if h != nil {
+		return h, nil
+	}
+	return nil, fmt.Errorf("follow from position %d: %w", u.core.Tail().Last, err)
+}
+
+// errLeaseGone: the lease was lost before the unit was opened.
+var errLeaseGone = errors.New("the lease is gone")
+
+// takeOver folds to the end and opens an epoch there, again and again while others
+// append in between.
+func (u *Unit) takeOver(ctx context.Context, h *hold) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-h.lost:
+			cancel(errLeaseGone)
+		case <-ctx.Done():
+		}
+	}()
+	u.core.LeaseGranted(h.floor)
+	u.note(nil)
+	for {
+		err := u.openEpoch(ctx)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, journal.ErrFenced) || ctx.Err() != nil {
+			u.core.LeaseLost()
+			return cmp.Or(context.Cause(ctx), err)
+		}
+	}
+}
+
+// openEpoch folds to the end and appends the opening batch right behind it.
+func (u *Unit) openEpoch(ctx context.Context) error {
+	end, err := u.o.Log.Replay(ctx, u.core.Tail(), u.fold)
+	if err != nil {
+		return fmt.Errorf("fold to the end: %w", err)
+	}
+	u.core.Open(end, time.Now())
+	a := u.core.Ready().Append
+	p := u.o.Log.Append(ctx, a.After, a.Epoch, a.Data)
+	u.core.Submitted(a.ID, p.Next())
+	select {
+	case <-p.Done():
+	case <-ctx.Done():
+		u.core.LeaseLost()
+		return ctx.Err()
+	}
+	if err := p.Err(); err != nil {
+		u.core.AppendFailed(a.ID, err)
+		return fmt.Errorf("open epoch %d behind position %d: %w", a.Epoch, end.Last, err)
+	}
+	u.core.Appended(a.ID)
+	u.core.Ready() // says that the epoch is gained, which the caller knows
+	return nil
+}

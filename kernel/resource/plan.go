@@ -1,0 +1,158 @@
+package resource
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"weir/kernel/fault"
+	"weir/kernel/resource/registry"
+)
+
+// bodyBytesMax bounds one stored resource.
+const bodyBytesMax = 512 << 10
+
+// plan decides what a request changes: all its documents, or nothing.
+type plan struct {
+	state    *registry.State
+	types    *Types
+	random   io.Reader
+	view     View
+	steps    []step
+	declared map[string]bool // keys of what the request holds, sound or not
+	problems Problems
+}
+
+// step is one document on its way into the registry.
+type step struct {
+	typ   *Type
+	doc   Document
+	isNew bool
+	body  []byte // nil: it is there already, just so
+}
+
+func newPlan(state *registry.State, types *Types, random io.Reader) *plan {
+	return &plan{state: state, types: types, random: random, view: newView(state), declared: map[string]bool{}}
+}
+
+// put takes in the documents of one request, parents before children.
+func (p *plan) put(docs []Document) error {
+	docs = slices.Clone(docs)
+	slices.SortStableFunc(docs, func(a, b Document) int { return cmp.Compare(len(a.ID.segments), len(b.ID.segments)) })
+	brought := map[string]bool{} // types by parent that the request brings itself
+	for _, d := range docs {
+		brought[d.ID.Parent().Key()+" "+strings.ToLower(d.Type())] = true
+		p.declared[d.ID.Key()] = true
+	}
+	for len(docs) > 0 {
+		d := docs[0]
+		docs = docs[1:]
+		added, err := p.take(d)
+		if err != nil {
+			return err
+		}
+		for _, companion := range added {
+			if !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
+				docs = append(docs, companion)
+			}
+		}
+	}
+	p.check()
+	p.problems.Sort()
+	return p.problems.Fault()
+}
+
+// take holds one document against its type, and tells what comes with it.
+func (p *plan) take(d Document) (companions []Document, err error) {
+	t, ok := p.types.Lookup(d.Type())
+	if !ok {
+		p.problem(d, fault.Invalid, "There is no resource type %s here: known are %s.", d.Type(), p.typeNames())
+		return nil, nil
+	}
+	var old *Document
+	if have, exists := p.view.Get(d.ID); exists {
+		old, d.ID = &have, have.ID
+	} else {
+		d.ID = d.ID.withType(t.Name)
+	}
+	if parent := d.ID.Parent(); !parent.IsScope() && !p.declared[parent.Key()] {
+		if _, exists := p.view.Get(parent); !exists {
+			p.problem(d, fault.NotFound, "Its parent, %s %q, does not exist: declare it first.", lastPart(parent.Type()), strings.Join(parent.Names(), "/"))
+		}
+	}
+	if t.Prepare != nil {
+		d = d.Clone()
+		if err := t.Prepare(&d, old, PrepareContext{View: p.view, Random: p.random}); err != nil {
+			return nil, err
+		}
+	}
+	normal, problems := t.Normalise(d, old)
+	p.view.request.add(normal)
+	if len(problems) > 0 {
+		p.problems = append(p.problems, problems...)
+		return nil, nil
+	}
+	p.steps = append(p.steps, step{typ: t, doc: normal, isNew: old == nil})
+	if old == nil && t.Companions != nil {
+		companions = t.Companions(normal)
+	}
+	return companions, nil
+}
+
+// check looks at each document among all the others, and at what there may be of it.
+func (p *plan) check() {
+	counted := map[string]bool{}
+	for i := range p.steps {
+		s := &p.steps[i]
+		if s.typ.Check != nil {
+			p.problems = append(p.problems, s.typ.Check(s.doc, p.view).of(s.doc.ID)...)
+		}
+		parent := s.doc.ID.Parent()
+		if place := parent.Key() + " " + s.typ.Name; s.typ.SiblingsMax > 0 && s.isNew && !counted[place] {
+			counted[place] = true
+			if n := p.view.Count(parent, s.typ.Name); n > s.typ.SiblingsMax {
+				p.problem(s.doc, fault.QuotaExceeded, "There would be %d %s here, and there may be %d at most.", n, lastPart(s.typ.Name), s.typ.SiblingsMax)
+			}
+		}
+		p.encode(s)
+	}
+}
+
+// encode finds out whether anything changes.
+func (p *plan) encode(s *step) {
+	body, err := encode(s.doc)
+	if err != nil || len(body) > bodyBytesMax {
+		p.problem(s.doc, fault.TooLarge, "The resource is larger than %d KiB.", bodyBytesMax>>10)
+		return
+	}
+	if have, ok := p.state.Get(s.doc.ID.String()); !ok || string(have.Body) != string(body) {
+		s.body = body
+	}
+}
+
+func (p *plan) problem(d Document, kind fault.Kind, format string, args ...any) {
+	found := Problems{{Line: d.Line(""), Kind: kind, Sentence: fmt.Sprintf(format, args...)}}
+	p.problems = append(p.problems, found.of(d.ID)...)
+}
+
+func (p *plan) typeNames() string {
+	var names []string
+	for _, t := range p.types.All() {
+		names = append(names, t.Name)
+	}
+	return alternatives(names)
+}
+
+func lastPart(typ string) string { return typ[strings.LastIndexByte(typ, '/')+1:] }
+
+// withType writes the type in the id as its declaration does.
+func (id ID) withType(name string) ID {
+	segments := slices.Clone(id.segments)
+	at := id.provider()
+	for i, part := range strings.Split(name, "/") {
+		segments[at+1+max(0, 2*i-1)] = part
+	}
+	return newID(segments)
+}

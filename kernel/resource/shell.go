@@ -1,0 +1,193 @@
+package resource
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/kernel/fault"
+	"weir/kernel/journal/record"
+	"weir/kernel/resource/registry"
+)
+
+// Turn is one turn of work on the unit's owner; a *replica.Turn is one.
+type Turn interface {
+	Now() time.Time
+	Record(fact []byte) record.Ref // where the fact will be; the caller folds it itself
+	Reveal(fn func())              // runs once everything recorded so far is durable
+}
+
+// Unit is what the registry needs of the unit of continuity that carries it.
+type Unit interface {
+	// Call does work on the owner and waits until what it recorded is durable. It
+	// fails with kind NotOwner elsewhere, and when ownership is lost on the way.
+	Call(ctx context.Context, work func(Turn)) error
+	// View runs fn while the registry stands still, on any replica.
+	View(fn func())
+}
+
+// Registry keeps the resources of a location. It is the machine of its unit (Apply,
+// Snapshot, Restore, Reset) and the door to it (Put, Get, Watch and the others).
+type Registry struct {
+	types  *Types
+	random io.Reader
+	unit   Unit
+	state  *registry.State
+
+	mu       sync.Mutex
+	revealed uint64        // the last revision that is durable
+	changed  chan struct{} // closed and replaced when revealed moves
+}
+
+// NewRegistry makes an empty registry of those types. random nil is crypto/rand.
+func NewRegistry(types *Types, random io.Reader) *Registry {
+	if random == nil {
+		random = rand.Reader
+	}
+	return &Registry{types: types, random: random, state: registry.New(), changed: make(chan struct{})}
+}
+
+// Bind gives the registry the unit that carries it. The machine's methods may be
+// called before, the door's may not.
+func (r *Registry) Bind(u Unit) { r.unit = u }
+
+// Types are the types it knows.
+func (r *Registry) Types() *Types { return r.types }
+
+// Apply folds a durable fact.
+func (r *Registry) Apply(at record.Ref, fact []byte) error {
+	err := r.state.Apply(at, fact)
+	r.reveal(r.state.Revision())
+	return err
+}
+
+// Snapshot appends the state to dst.
+func (r *Registry) Snapshot(dst []byte) []byte { return r.state.Snapshot(dst) }
+
+// Restore replaces the state by a snapshot.
+func (r *Registry) Restore(data []byte) error {
+	err := r.state.Restore(data)
+	r.forget(r.state.Revision())
+	return err
+}
+
+// Reset empties the registry, to be folded again.
+func (r *Registry) Reset() {
+	r.state.Reset()
+	r.forget(0)
+}
+
+// reveal makes changes up to a revision visible.
+func (r *Registry) reveal(revision uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if revision > r.revealed {
+		r.revealed = revision
+		r.wake()
+	}
+}
+
+// forget starts over: what was recorded and not durable is gone.
+func (r *Registry) forget(revision uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.revealed = revision
+	r.wake()
+}
+
+func (r *Registry) wake() {
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// visible is the last durable revision, and what is closed when it moves.
+func (r *Registry) visible() (uint64, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.revealed, r.changed
+}
+
+// read runs fn over a state that is durable: on the owner, what is recorded and not
+// yet safe is waited for. fn may run more than once.
+func (r *Registry) read(ctx context.Context, fn func(*registry.State)) error {
+	for {
+		_, changed := r.visible()
+		var revision uint64
+		r.unit.View(func() {
+			revision = r.state.Revision()
+			fn(r.state)
+		})
+		if revealed, _ := r.visible(); revision <= revealed {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fault.Wrap(fault.Timeout, ctx.Err(), "The registry did not become readable in time.")
+		}
+	}
+}
+
+// Get finds a resource.
+func (r *Registry) Get(ctx context.Context, id ID) (Document, error) {
+	var entry registry.Entry
+	var found bool
+	if err := r.read(ctx, func(s *registry.State) { entry, found = s.Get(id.String()) }); err != nil {
+		return Document{}, err
+	}
+	if !found {
+		return Document{}, notFound(id)
+	}
+	d, err := decode(entry)
+	if err != nil {
+		return Document{}, fault.Wrap(fault.Damaged, err, "The resource %s cannot be read.", id)
+	}
+	return d, nil
+}
+
+func notFound(id ID) error {
+	return fault.New(fault.NotFound, "The resource '%s' under resource group '%s' was not found.", strings.TrimPrefix(id.Type(), "/")+"/"+strings.Join(id.Names(), "/"), id.ResourceGroup())
+}
+
+// List gives the resources of a type directly in another resource or a scope, by id,
+// and the revision to watch from. An empty type means any.
+func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document, uint64, error) {
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Children(parent.String()) })
+}
+
+// ListUnder gives the resources of a type anywhere in another resource or a scope.
+func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Document, uint64, error) {
+	prefix := ancestor.Key() + "/"
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
+		var under []registry.Entry
+		for _, e := range s.All() {
+			if strings.HasPrefix(registry.Key(e.ID), prefix) {
+				under = append(under, e)
+			}
+		}
+		return under
+	})
+}
+
+func (r *Registry) list(ctx context.Context, typ string, find func(*registry.State) []registry.Entry) ([]Document, uint64, error) {
+	var entries []registry.Entry
+	var revision uint64
+	err := r.read(ctx, func(s *registry.State) { entries, revision = find(s), s.Revision() })
+	if err != nil {
+		return nil, 0, err
+	}
+	docs := make([]Document, 0, len(entries))
+	for _, e := range entries {
+		d, err := decode(e)
+		if err != nil {
+			return nil, 0, fault.Wrap(fault.Damaged, err, "A stored resource cannot be read.")
+		}
+		if isType(d.ID, typ) {
+			docs = append(docs, d)
+		}
+	}
+	return docs, revision, nil
+}
