@@ -28,8 +28,8 @@ type Config struct {
 }
 
 // outputSlackMax is how many bytes of output a Handler that never waits for room
-// may pile up beyond OutputBytesMax before the connection is cut off; or two
-// messages of MaxMessageSize, if that is more.
+// may pile up beyond OutputBytesMax, the newest message not counted, before the
+// connection is cut off.
 const outputSlackMax = 64 << 20
 
 // channelMaxDefault is the default of ChannelMax, which can therefore not be 0.

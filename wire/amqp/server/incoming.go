@@ -14,6 +14,7 @@ type Delivery struct {
 	id    uint32
 	first bool // our settlement is final: nobody answers it
 	done  bool // settled by us; guarded by Conn.mu
+	large bool // over the link's max-message-size: its frames are dropped
 }
 
 // Settle tells the peer the outcome and makes room for another message. Only the
@@ -94,15 +95,35 @@ func (l *Link) transferIn(t *amqp.Transfer, payload []byte) (*Delivery, *amqp.Er
 		return nil, nil
 	}
 	if size := uint64(len(d.Payload)) + uint64(len(payload)); size > l.sizeMax {
-		return nil, amqp.Errorf(amqp.ErrMessageSizeExceeded, "the message is larger than %d bytes", l.sizeMax)
+		d.large, d.Payload = true, nil
+	}
+	if d.large {
+		payload = nil
 	}
 	d.add(t, payload)
-	if t.More {
+	switch {
+	case t.More:
 		l.partial = d
-		return nil, nil
+	case d.large:
+		return nil, l.tooLarge(d)
+	default:
+		l.unsettled++
+		return d, nil
 	}
-	l.unsettled++
-	return d, nil
+	return nil, nil
+}
+
+// tooLarge answers a message over max-message-size, under mu: it is rejected and
+// the link stays, because some clients hear of a failed send only by its outcome.
+// A peer that settled it already would hear nothing: its link ends.
+func (l *Link) tooLarge(d *Delivery) *amqp.Error {
+	err := amqp.Errorf(amqp.ErrMessageSizeExceeded, "the message is larger than %d bytes", l.sizeMax)
+	if d.Settled {
+		return err
+	}
+	l.session.ack(ack{role: amqp.RoleReceiver, first: d.id, last: d.id, settled: d.first, state: amqp.Rejected{Error: err}})
+	l.topUp()
+	return nil
 }
 
 // firstTransfer starts a message.

@@ -55,7 +55,7 @@ func (l *Link) Send(m Outgoing) error {
 	if len(s.queue) > 0 || !s.transmit(&o) {
 		s.enqueue(&o)
 	}
-	c.bound()
+	c.bound(size)
 	c.wakeWriter()
 	return nil
 }
@@ -173,11 +173,12 @@ func (o *outgoing) take(dst []byte, n int) []byte {
 	return dst
 }
 
-// bound cuts a connection whose handler sends without ever waiting for room,
-// under mu.
-func (c *Conn) bound() {
-	slack := max(uint64(outputSlackMax), 2*c.cfg.MaxMessageSize)
-	if uint64(c.out.backlog()+c.out.queued) > uint64(c.cfg.OutputBytesMax)+slack && !c.closing {
+// bound cuts a connection whose handler sends without ever waiting for room, under
+// mu. size is the message just given, however large: what counts is what was
+// waiting before it.
+func (c *Conn) bound(size int) {
+	if c.out.backlog()+c.out.queued > c.cfg.OutputBytesMax+outputSlackMax+size && !c.closing {
+		c.log.Warn("a peer does not read: its connection is cut", "waiting_bytes", c.out.backlog()+c.out.queued)
 		c.cut(amqp.Errorf(amqp.ErrResourceLimitExceeded, "output is not read"))
 	}
 }

@@ -129,9 +129,18 @@ func TestMessageTooLarge(t *testing.T) {
 	p.sender(0, "l")
 	p.transfer(amqp.Transfer{DeliveryID: id(0), DeliveryTag: []byte{1}, More: true}, "123456")
 	p.transfer(amqp.Transfer{More: true}, "7890x")
-	equal(t, expect[*amqp.Detach](p).Error.Condition, amqp.ErrMessageSizeExceeded)
 	p.transfer(amqp.Transfer{}, "rest")
-	svc.heard(t, "attach receiver l", "detached l amqp:link:message-size-exceeded")
+	// The outcome says it, and the link goes on: its credit is whole again.
+	equal(t, expect[*amqp.Disposition](p).State.(amqp.Rejected).Error.Condition, amqp.ErrMessageSizeExceeded)
+	equal(t, expect[*amqp.Flow](p).LinkCredit, id(4))
+	p.transfer(amqp.Transfer{DeliveryID: id(1), DeliveryTag: []byte{2}}, "small")
+	expect[*amqp.Disposition](p)
+	expect[*amqp.Flow](p)
+	svc.heard(t, "attach receiver l", `deliver l "small"`)
+	// A peer that settled the message itself would hear nothing: its link ends.
+	p.transfer(amqp.Transfer{DeliveryID: id(2), DeliveryTag: []byte{3}, Settled: amqp.Some(true)}, "12345678901")
+	equal(t, expect[*amqp.Detach](p).Error.Condition, amqp.ErrMessageSizeExceeded)
+	svc.heard(t, "detached l amqp:link:message-size-exceeded")
 }
 
 func TestOutgoing(t *testing.T) {
