@@ -1,0 +1,104 @@
+package bus
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"weir/kernel/fault"
+	"weir/kernel/identity"
+	"weir/kernel/resource"
+)
+
+// credentials judges what clients show by the authorization rules of the
+// namespace they came to.
+type credentials struct{ s *Service }
+
+// signaturePrefix begins every shared access signature.
+const signaturePrefix = "sharedaccesssignature "
+
+// Token implements amqp.Credentials. A token is judged by its text: clients send
+// signatures under several kinds, "jwt" among them.
+func (c credentials) Token(ns, kind, audience, token string, peer identity.Peer) (identity.Principal, error) {
+	if !strings.HasPrefix(strings.ToLower(token), signaturePrefix) {
+		return identity.Principal{}, fault.New(fault.Unauthorized, "InvalidToken: Tokens of the kind '%s' are not accepted: use a shared access signature.", kind)
+	}
+	v, err := c.verifier(ns)
+	if err != nil {
+		return identity.Principal{}, err
+	}
+	return v.Verify(token, audience, peer, time.Now())
+}
+
+// Key implements amqp.Credentials.
+func (c credentials) Key(ns, name, key string, peer identity.Peer) (p identity.Principal, err error) {
+	if ns != "" {
+		v, err := c.verifier(ns)
+		if err != nil {
+			return p, err
+		}
+		return v.VerifyKey(name, key, peer)
+	}
+	err = fault.New(fault.Unavailable, "No namespace is declared.")
+	for _, n := range c.s.namespaces() {
+		if p, err = c.Key(n.Name(), name, key, peer); err == nil {
+			break
+		}
+	}
+	return p, err
+}
+
+// keys are the authorization rules of one namespace; off when it refuses them all.
+type keys struct {
+	all []identity.Rule
+	off bool
+}
+
+func (c credentials) verifier(ns string) (*identity.Verifier, error) {
+	c.s.mu.Lock()
+	sp := c.s.spaces[strings.ToLower(ns)]
+	c.s.mu.Unlock()
+	if sp == nil {
+		return nil, fault.New(fault.NotFound, "No namespace has the name '%s'.", ns)
+	}
+	rules := sp.rules.Load()
+	if rules == nil {
+		return nil, fault.New(fault.Unavailable, "The authorization rules of '%s' are being read.", ns)
+	}
+	if rules.off {
+		return nil, fault.New(fault.Unauthorized, "LocalAuthDisabled: The namespace '%s' refuses shared access keys: disableLocalAuth is set.", ns)
+	}
+	return &identity.Verifier{Rules: func(name string) []identity.Rule { return named(rules.all, name) }}, nil
+}
+
+func named(rules []identity.Rule, name string) []identity.Rule {
+	var found []identity.Rule
+	for _, r := range rules {
+		if strings.EqualFold(r.Name, name) {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+// followRules keeps a namespace's rules in memory.
+func (s *Service) followRules(ctx context.Context, sp *space) {
+	for ctx.Err() == nil {
+		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, _ []resource.Change) error {
+			docs, _, err := s.o.Registry.ListUnder(ctx, sp.id, "")
+			if err != nil {
+				return err
+			}
+			ns, err := s.o.Registry.Get(ctx, sp.id)
+			if err != nil {
+				return err
+			}
+			sp.rules.Store(&keys{all: append(accessRules(docs), identity.EmulatorRule()), off: ns.Bool("disableLocalAuth")})
+			return nil
+		})
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("authorization rules can not be read", "namespace", sp.ns.Name(), "error", fault.Detail(err))
+			pause(ctx, retryPause)
+		}
+	}
+}
