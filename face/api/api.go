@@ -1,0 +1,214 @@
+// Package api is the HTTP door: resources in the shape of Azure Resource Manager,
+// deployment of document files, the state of the node, health, metrics, and AMQP
+// over WebSockets.
+//
+// What it promises:
+//  1. Everything that manages needs the administration token; it is compared in
+//     constant time. Open without it: the page at /, health, metrics, and the
+//     WebSocket, whose clients sign in over AMQP.
+//  2. Every error is ARM's: {"error":{"code","message","target","details"}}. The
+//     mapping from fault kinds is one table. Private causes stay in the log.
+//  3. Bodies, headers and WebSocket messages are bounded.
+//  4. Keys leave only by POST {id}/listKeys and its like, never by GET or list.
+//
+// What it refuses: web pages of foreign origin on the WebSocket, unless allowed by
+// name. It knows no resource type: types come as data from kernel/resource.
+//
+//	GET    /                          what this is and where to go, for people
+//	GET    /healthz/live, /healthz/ready, /health (as the emulator answers)
+//	GET    /metrics
+//	GET    /status                    node, units, roles, owners, epochs, positions
+//	POST   /deploy?name=FILE          apply a document file of any known form
+//	*      /subscriptions/...         resources by ARM id
+//	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
+//	GET    /debug/pprof/...           when switched on
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/http/pprof"
+	"runtime/debug"
+
+	"weir/kernel/fault"
+	"weir/kernel/resource"
+)
+
+// Options are what the door stands on.
+type Options struct {
+	Registry  *resource.Registry
+	Scope     resource.ID         // where documents are put that name no scope
+	Importers []resource.Importer // of foreign files
+	// Counts gives the properties a service counts rather than keeps, to be shown
+	// with a resource. nil: there are none.
+	Counts func(resource.Document) map[string]any
+
+	Token   string        // of administration
+	Status  func() Status // of this node
+	Version string
+
+	Live, Ready, Health http.HandlerFunc // see operate/telemetry
+	Metrics             http.Handler
+
+	// ServeAMQP serves a connection until it ends; nil when no service speaks AMQP.
+	ServeAMQP func(ctx context.Context, conn net.Conn, state *tls.ConnectionState)
+	// Owner gives the way to the node that owns the registry, which answers what
+	// manages it; a nil way when that is this node. nil: it always is.
+	Owner func(ctx context.Context) (http.RoundTripper, error)
+	// FromNode reports whether a request came from another node of the location,
+	// which has judged it. nil: none does.
+	FromNode func(*http.Request) bool
+
+	WebOrigins []string // origins or hosts whose pages may open the WebSocket; "*" is all
+	Pprof      bool
+	Logger     *slog.Logger
+}
+
+// bodyBytesMax bounds a request's body; ARM's own limit.
+const bodyBytesMax = 4 << 20
+
+// API is the door's handler.
+type API struct {
+	o    Options
+	mux  *http.ServeMux
+	life context.Context
+}
+
+// New builds the door. WebSocket connections live until life ends.
+func New(life context.Context, o Options) *API {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &API{o: o, mux: http.NewServeMux(), life: life}
+	routeHealth(a.mux, o)
+	a.mux.HandleFunc("GET /{$}", a.page)
+	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
+	a.mux.HandleFunc("GET /status", a.admitted(a.status))
+	a.mux.HandleFunc("POST /deploy", a.admitted(a.byOwner(a.deploy)))
+	a.mux.HandleFunc("/subscriptions", a.admitted(a.byOwner(a.resources)))
+	a.mux.HandleFunc("/subscriptions/", a.admitted(a.byOwner(a.resources)))
+	a.mux.HandleFunc("/", a.nothing)
+	if o.Pprof {
+		a.routeProfiles()
+	}
+	return a
+}
+
+func routeHealth(mux *http.ServeMux, o Options) {
+	mux.HandleFunc("GET /healthz/live", o.Live)
+	mux.HandleFunc("GET /healthz/ready", o.Ready)
+	mux.HandleFunc("GET /health", o.Health)
+	mux.Handle("GET /metrics", o.Metrics)
+}
+
+// Starting is the door of a node that has no registry yet: health and metrics, and
+// patience is asked for the rest.
+func Starting(o Options) http.Handler {
+	quiet := slog.New(slog.DiscardHandler) // that it starts is no news
+	mux := http.NewServeMux()
+	routeHealth(mux, o)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, quiet, "", fault.New(fault.Unavailable, "The server is starting; /healthz/ready says when it is ready."))
+	})
+	return mux
+}
+
+func (a *API) routeProfiles() {
+	a.mux.HandleFunc("GET /debug/pprof/", a.admitted(pprof.Index))
+	a.mux.HandleFunc("GET /debug/pprof/cmdline", a.admitted(pprof.Cmdline))
+	a.mux.HandleFunc("GET /debug/pprof/profile", a.admitted(pprof.Profile))
+	a.mux.HandleFunc("GET /debug/pprof/symbol", a.admitted(pprof.Symbol))
+	a.mux.HandleFunc("GET /debug/pprof/trace", a.admitted(pprof.Trace))
+}
+
+// ServeHTTP answers one request: bounded, with an id that a log can be searched
+// for, and with a refusal in place of a panic.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := rand.Text()
+	w.Header().Set("x-ms-request-id", id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if broken := recover(); broken != nil && broken != http.ErrAbortHandler {
+			a.o.Logger.Error("a request broke the program", "request", id, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
+			refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
+		}
+	}()
+	r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
+	a.mux.ServeHTTP(w, r)
+}
+
+// byOwner lets the node that owns the registry answer.
+func (a *API) byOwner(here http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if a.o.Owner == nil {
+			here(w, r)
+			return
+		}
+		way, err := a.o.Owner(r.Context())
+		switch {
+		case err != nil:
+			refuse(w, r, a.o.Logger, "", err)
+		case way != nil:
+			a.passOn(w, r, way)
+		default:
+			here(w, r)
+		}
+	}
+}
+
+// passOn lets another node answer.
+func (a *API) passOn(w http.ResponseWriter, r *http.Request, way http.RoundTripper) {
+	proxy := httputil.ReverseProxy{
+		Transport: way,
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Host
+			p.Out.Host = r.Host
+			p.Out.Header.Del("Authorization") // it is this node's; the way there has its own
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			refuse(w, r, a.o.Logger, "", fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached."))
+		},
+		ModifyResponse: func(answer *http.Response) error {
+			answer.Header.Del("x-ms-request-id") // ours is on it
+			answer.Header.Del("X-Content-Type-Options")
+			return nil
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, a.o.Logger, r.URL.Path, fault.New(fault.NotFound, "Nothing is served at %s. GET / says what is.", r.URL.Path))
+}
+
+// page tells a person what this is and where to go.
+func (a *API) page(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	fmt.Fprintf(w, pageText, a.o.Version)
+}
+
+const pageText = `Weir %s: a Service Bus that speaks AMQP 1.0 to Azure's own SDKs.
+
+This port also takes AMQP (plain, in TLS, and in WebSockets), so one connection
+string is enough:
+
+  Endpoint=sb://localhost;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;
+
+  /healthz/ready     is it ready, and if not, why not
+  /metrics           figures for Prometheus
+  /status            units, owners, positions                      (token)
+  /deploy            POST a YAML or JSON file, or a Config.json    (token)
+  /subscriptions/... resources by id, as in Azure Resource Manager (token)
+
+The token is in the file admin-token of the server's data directory:
+
+  curl -H "Authorization: Bearer $(cat ~/.local/state/weir/admin-token)" http://localhost:8080/status
+
+On the command line: weir help
+`

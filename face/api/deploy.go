@@ -1,0 +1,59 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"weir/kernel/resource"
+)
+
+// Deployed is the answer of POST /deploy. It is stable: programs read it.
+type Deployed struct {
+	Resources []Outcome `json:"resources"`
+}
+
+// Outcome is what became of one resource of a file.
+type Outcome struct {
+	ID      string `json:"id"`
+	Type    string `json:"type"`
+	Name    string `json:"name"`    // from its provider on: namespace/queue
+	Outcome string `json:"outcome"` // created, updated or unchanged
+}
+
+// deploy applies a file of resources: all of it or nothing.
+func (a *API) deploy(w http.ResponseWriter, r *http.Request) {
+	results, err := a.apply(r)
+	if err != nil {
+		refuse(w, r, a.o.Logger, r.URL.Query().Get("name"), err)
+		return
+	}
+	writeJSON(w, http.StatusOK, Deployed{Outcomes(results)})
+}
+
+func (a *API) apply(r *http.Request) ([]resource.Result, error) {
+	body, err := read(r)
+	if err != nil {
+		return nil, err
+	}
+	docs, err := resource.ParseFile(body, a.o.Scope, a.o.Importers...)
+	if err != nil {
+		return nil, err
+	}
+	return a.o.Registry.PutAll(r.Context(), docs)
+}
+
+// Outcomes tells what became of resources.
+func Outcomes(results []resource.Result) []Outcome {
+	all := make([]Outcome, 0, len(results))
+	for _, one := range results {
+		o := Outcome{ID: one.Document.ID.String(), Type: one.Document.Type(), Name: strings.Join(one.Document.ID.Names(), "/"), Outcome: "unchanged"}
+		switch {
+		case one.Created:
+			o.Outcome = "created"
+		case one.Changed:
+			o.Outcome = "updated"
+		}
+		all = append(all, o)
+	}
+	return all
+}
