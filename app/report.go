@@ -34,6 +34,7 @@ func (p *Platform) registryStatus() api.Unit {
 	owner := p.registry.unit.Ownership()
 	u := api.Unit{
 		Name: registryUnit, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
+		Position: uint64(p.registry.unit.Position()),
 	}
 	if err := p.registry.unit.Ready(); err != nil {
 		u.Ready, u.Reason = false, fault.Sentence(err)
@@ -55,7 +56,7 @@ func (p *Platform) status() api.Status {
 	}
 	for _, u := range p.bus.Units() {
 		s.Units = append(s.Units, api.Unit{
-			Name: u.Unit, Role: u.Role, Owner: u.Node, OwnerAddress: u.Address, Epoch: u.Epoch, Ready: u.Ready, Reason: u.Reason,
+			Name: u.Unit, Role: u.Role, Owner: u.Node, OwnerAddress: u.Address, Epoch: u.Epoch, Position: u.Position, Ready: u.Ready, Reason: u.Reason,
 		})
 	}
 	return s

@@ -23,6 +23,13 @@ func (u *Unit) Status() (role core.Role, epoch uint64) {
 	return h.Role, h.Epoch
 }
 
+// Position returns how far into the journal this replica knows: the newest record
+// that it has folded, or that it has appended and that is durable.
+func (u *Unit) Position() journal.Position { return journal.Position(u.position.Load()) }
+
+// moved notes that core's tail has moved.
+func (u *Unit) moved() { u.position.Store(uint64(u.core.Tail().Last)) }
+
 // Ready returns nil while the replica has its place in the log, as a follower or
 // as the owner. Otherwise the error says why not: it is still folding, the log can
 // not be read, or it is damaged (kind Damaged), which ends the replica.

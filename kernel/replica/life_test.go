@@ -189,6 +189,9 @@ func TestAFollowerTakesOver(t *testing.T) {
 					t.Errorf("b owned after %s, wanted between %s and %s", took, c.sooner, c.by)
 				}
 				b.put(t, "k", "v2")
+				if b.Position() == 0 {
+					t.Error("the owner does not know how far its journal goes")
+				}
 				if role, epoch := b.Status(); role != core.Owner || epoch != 2 {
 					t.Errorf("b is %s in epoch %d", role, epoch)
 				}

@@ -152,6 +152,7 @@ func (o *owner) settle() bool {
 		}
 		o.flight = append(o.flight[:0], o.flight[1:]...)
 		o.u.core.Appended(f.id)
+		o.u.moved()
 		o.u.watch.Appended(f.bytes, f.facts, time.Since(f.sent))
 		o.do(f.opened)
 	}

@@ -122,6 +122,7 @@ type Unit struct {
 	warm     chan struct{} // closed when the log was folded once
 	finished chan struct{} // closed when the unit has ended
 	health   atomic.Pointer[health]
+	position atomic.Uint64 // of the newest record folded or durable
 
 	stop    context.CancelFunc // end in order
 	abort   context.CancelFunc // end at once

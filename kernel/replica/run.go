@@ -108,6 +108,7 @@ func (u *Unit) restore(ctx context.Context) error {
 		u.bounds.Restored(s.At)
 	}
 	u.placed = true
+	u.moved()
 	return nil
 }
 
@@ -117,6 +118,7 @@ func (u *Unit) fold(b journal.Batch) error {
 	err := u.core.Folded(b)
 	u.state.Unlock()
 	if err == nil {
+		u.moved()
 		u.watch.Folded(len(b.Data), time.Since(b.Time))
 		if u.core.Epoch() != u.health.Load().Epoch {
 			u.note(u.health.Load().Err)
@@ -197,6 +199,7 @@ func (u *Unit) openEpoch(ctx context.Context) error {
 		return fmt.Errorf("open epoch %d behind position %d: %w", a.Epoch, end.Last, err)
 	}
 	u.core.Appended(a.ID)
+	u.moved()
 	u.core.Ready() // says that the epoch is gained, which the caller knows
 	return nil
 }

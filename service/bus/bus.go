@@ -196,6 +196,7 @@ type UnitStatus struct {
 	Role            string // "owner", "follower", "candidate" or "broken"
 	Node, Address   string // of the owner, as far as is known
 	Epoch           uint64
+	Position        uint64 // how far into its journal this node knows
 	Ready           bool
 	Reason          string // why it is not
 }

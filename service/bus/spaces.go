@@ -187,7 +187,7 @@ func (sp *space) status(node string) UnitStatus {
 	owner := sp.unit.Ownership()
 	u := UnitStatus{
 		Unit: unitName(sp.ns.Name()), Namespace: sp.ns.Name(), Role: role.String(),
-		Node: owner.Node, Address: owner.Address, Epoch: epoch, Ready: true,
+		Node: owner.Node, Address: owner.Address, Epoch: epoch, Position: uint64(sp.unit.Position()), Ready: true,
 	}
 	err := sp.unit.Ready()
 	if err == nil && !owner.Self && (owner.Node == "" || owner.Node == node) {
