@@ -103,7 +103,7 @@ func (p *Platform) keep(conn net.Conn, prefix []byte, info server.PeerInfo, iden
 	again := repeat(conn, prefix)
 	serve := p.bus.ServeForwarded
 	if p.awaitTakeover(from, again.until) {
-		serve = p.serveAgain()
+		serve = p.bus.ServeAgain
 	}
 	if err := serve(p.life, again, info, identity); err != nil {
 		p.log.Debug("a connection broke", "peer", info.Remote.String(), "error", err)
@@ -132,17 +132,6 @@ func (p *Platform) awaitTakeover(address string, until time.Time) bool {
 		}
 	}
 	return true
-}
-
-// serveAgain is how the service takes a connection that may be passed on again.
-func (p *Platform) serveAgain() func(context.Context, net.Conn, server.PeerInfo, []byte) error {
-	type again interface {
-		ServeAgain(context.Context, net.Conn, server.PeerInfo, []byte) error
-	}
-	if b, ok := any(p.bus).(again); ok {
-		return b.ServeAgain
-	}
-	return p.bus.ServeForwarded
 }
 
 // passed is a connection that came from another node.
@@ -247,7 +236,7 @@ func (p *Platform) takeForwarded(conn net.Conn, about introduction) {
 	if about.TLS {
 		info.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: about.ServerName}
 	}
-	serve := p.serveAgain()
+	serve := p.bus.ServeAgain
 	if about.Hops >= hopsMost {
 		serve = p.bus.ServeForwarded
 	}

@@ -190,6 +190,12 @@ func (s *Service) ServeForwarded(ctx context.Context, conn net.Conn, info server
 	return s.amqp.ServeForwarded(ctx, conn, info, identity)
 }
 
+// ServeAgain is ServeForwarded for a connection that may be passed on once more:
+// an owner that is just changing then costs the client nothing. Who calls it counts.
+func (s *Service) ServeAgain(ctx context.Context, conn net.Conn, info server.PeerInfo, identity []byte) error {
+	return s.amqp.ServeAgain(ctx, conn, info, identity)
+}
+
 // UnitStatus is what one namespace's unit does on this node.
 type UnitStatus struct {
 	Unit, Namespace string

@@ -108,6 +108,14 @@ func (s *Service) ServeForwarded(ctx context.Context, c net.Conn, info server.Pe
 	return server.ServeOpened(ctx, c, s.o.Config, v, server.Peer{Info: info, Identity: identity})
 }
 
+// ServeAgain serves a connection that another node has passed on, and passes it on
+// in its turn where its namespace is owned elsewhere by now. Whoever calls it
+// counts how often that happened, and ends it with ServeForwarded.
+func (s *Service) ServeAgain(ctx context.Context, c net.Conn, info server.PeerInfo, identity []byte) error {
+	v := &visit{s: s, info: info}
+	return server.ServeOpened(ctx, c, s.o.Config, v, server.Peer{Info: info, Identity: identity})
+}
+
 // Stop refuses new connections and asks the open ones to come back elsewhere, each
 // when what it had given to its namespace is answered. It returns when all have
 // gone, or ctx ends.

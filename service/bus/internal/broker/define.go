@@ -25,7 +25,8 @@ func (e *entity) deliveriesMax() uint32 {
 
 // Define declares an entity, new or changed. A definition that is as before does
 // nothing; a change closes the entity's receivers, for their links must be opened
-// anew. What an entity is (its kind, sessions, partitions) cannot change.
+// anew, unless only its rules change. What an entity is (its kind, sessions,
+// partitions) cannot change.
 func (b *Broker) Define(t Turn, d Definition) error {
 	b.begin(t)
 	defer b.finish(t)
@@ -42,10 +43,13 @@ func (b *Broker) Define(t Turn, d Definition) error {
 	if old != nil && b.isSame(old, id, &d) {
 		return nil
 	}
+	onlyRules := old != nil && sameButRules(old.def, d)
 	b.record(t)
 	e := b.byID[id]
 	b.use(e)
-	b.closeAll(e, changed(e))
+	if !onlyRules {
+		b.closeAll(e, changed(e))
+	}
 	b.wakeForwards(e)
 	return nil
 }
@@ -54,6 +58,12 @@ func (b *Broker) Define(t Turn, d Definition) error {
 // new one is in b.head.
 func (b *Broker) isSame(e *entity, id uint32, d *Definition) bool {
 	return bytes.Equal(appendDefined(nil, b.now, id, &e.def), b.head)
+}
+
+// sameButRules compares two definitions, their rules aside.
+func sameButRules(a, b Definition) bool {
+	a.Rules, b.Rules = nil, nil
+	return bytes.Equal(appendDefinition(nil, &a), appendDefinition(nil, &b))
 }
 
 // changed says why an entity's receivers are closed.
