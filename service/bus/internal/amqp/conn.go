@@ -144,6 +144,10 @@ func (c *conn) Changed(path string, removed error) {
 		why = wireError(removed)
 	}
 	for _, e := range c.ends(func(e *end) bool { return e.receiver == nil && equalFold(e.addr.entity, path) }) {
+		if e.sender != nil {
+			e.sender.leave(why)
+			continue
+		}
 		e.link.Detach(why)
 	}
 }

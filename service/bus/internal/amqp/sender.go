@@ -1,7 +1,9 @@
 package amqp
 
 import (
+	"errors"
 	"slices"
+	"sync/atomic"
 
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -17,6 +19,7 @@ type sender struct {
 	path       string
 	onward     string // where messages go in the end, when they are sent via path
 	messageMax uint64
+	leaving    atomic.Bool // it is about to be detached: nothing more is sent
 }
 
 const (
@@ -156,8 +159,28 @@ func (s *sender) one(w *work, encoded []byte) error {
 	return err
 }
 
+// errLeaving drops a message that came while its link was about to be detached:
+// it is not stored and not answered, and its client sends it again.
+var errLeaving = errors.New("the link is being detached")
+
+// leave detaches the link behind the answers to all that was sent on it: a client
+// that saw the detach first would send again what is stored. It does not wait: it
+// may be called from a reveal.
+func (s *sender) leave(why *wire.Error) {
+	s.leaving.Store(true)
+	detach := func() { s.link.Detach(why) }
+	go func() { // until the turn is queued, which the unit's end cuts short
+		if s.c.ns.Do(func(t *namespace.Turn) { t.Reveal(detach) }) != nil {
+			detach()
+		}
+	}()
+}
+
 // decide sends, in a turn.
 func (s *sender) decide(t *namespace.Turn, msgs []broker.Message, txn broker.TxnID) error {
+	if s.leaving.Load() {
+		return errLeaving
+	}
 	if txn != 0 {
 		msgs = slices.Clone(msgs) // they are kept until the transaction ends, and the work is used again
 	}
@@ -169,6 +192,9 @@ func (s *sender) decide(t *namespace.Turn, msgs []broker.Message, txn broker.Txn
 
 // answer settles a delivery as it was decided.
 func (s *sender) answer(st *step) {
+	if st.err == errLeaving {
+		return
+	}
 	n := st.last - st.first
 	count(s.meter, 1, st.err)
 	if st.err == nil {

@@ -220,7 +220,7 @@ type Disposition uint8
 const (
 	Complete   Disposition = iota
 	Abandon                // counts as a failed delivery
-	Release                // given back unread: see DESIGN.md for when it counts
+	Release                // given back unread: does not count
 	Defer                  // set aside, fetched by sequence number
 	DeadLetter             // moved to the dead-letter queue
 )
