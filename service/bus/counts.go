@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -16,13 +17,37 @@ func (s *Service) Counts(d resource.Document) map[string]any {
 	if !ok {
 		return nil
 	}
-	s.mu.Lock()
-	sp := s.spaces[strings.ToLower(d.ID.Names()[0])]
-	s.mu.Unlock()
-	if sp == nil || !sp.id.Contains(d.ID) {
+	sp := s.spaceOf(d.ID)
+	if sp == nil {
 		return nil
 	}
 	return counts(sp.ns, kind, entityPath(d.ID))
+}
+
+// Applied returns when what is declared in a namespace is in force, as far as this
+// node decides for it: whoever answers a change of an entity waits for it, so that
+// the answer comes behind the detaching of its links.
+func (s *Service) Applied(ctx context.Context, id resource.ID) error {
+	sp := s.spaceOf(id)
+	if sp == nil || !sp.ns.Ownership().Self {
+		return nil
+	}
+	return sp.ns.Reconcile(ctx)
+}
+
+// spaceOf finds the namespace a resource lies in, nil when it runs here not.
+func (s *Service) spaceOf(id resource.ID) *space {
+	names := id.Names()
+	if len(names) == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	sp := s.spaces[strings.ToLower(names[0])]
+	s.mu.Unlock()
+	if sp == nil || !sp.id.Contains(id) {
+		return nil
+	}
+	return sp
 }
 
 func counts(ns *namespace.Namespace, kind broker.Kind, path string) (all map[string]any) {

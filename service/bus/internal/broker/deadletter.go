@@ -14,6 +14,9 @@ const (
 	reasonTransfer   reason = 5
 	reasonFilter     reason = 6 // the description comes with the message's edit
 	reasonAction     reason = 7 // likewise
+	reasonNowhere    reason = 8
+	reasonClosed     reason = 9
+	reasonFull       reason = 10
 )
 
 // The application properties that say why a message was buried.
@@ -36,6 +39,12 @@ func (r reason) properties(count uint32) []Property {
 		name, text = "Session ID is null", "Session enabled entity doesn't allow a message whose session identifier is null."
 	case reasonTransfer:
 		name, text = "TransferDestinationDisabled", "The destination of the transfer is disabled."
+	case reasonNowhere:
+		name, text = "ForwardDestinationNotFound", "The entity that messages are forwarded to does not exist."
+	case reasonClosed:
+		name, text = "ForwardDestinationDisabled", "The entity that messages are forwarded to is disabled for sending."
+	case reasonFull:
+		name, text = "ForwardDestinationFull", "The entity that messages are forwarded to has reached its maximum size."
 	case reasonFilter:
 		return []Property{{reasonProperty, "FilterException"}}
 	case reasonAction:
@@ -45,7 +54,7 @@ func (r reason) properties(count uint32) []Property {
 }
 
 // reasonsMax is one more than the highest reason.
-const reasonsMax = 8
+const reasonsMax = 11
 
 // buryMessage moves a message to the dead-letter queue of its entity, or on from
 // there. edit replaces the message's edit when it is not nil.

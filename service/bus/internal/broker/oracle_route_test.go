@@ -82,19 +82,20 @@ func (o *oracle) publish(e *oEntity, m oMsg) {
 
 // onward forwards a message; false when the destination cannot take it now.
 func (o *oracle) onward(b *oBox, path string, m oMsg, passing bool) bool {
-	if passing && (m.hops >= 4 || o.open(path, m)) {
+	why := o.shut(path, m)
+	if why != 0 && why != reasonHops && b.role == deadLetters {
+		return false
+	}
+	if passing {
 		if m.origin == 0 {
 			m.origin = b.next
 		}
 		b.next++
 	}
-	if m.hops >= 4 {
-		m.reason, m.due, m.state = reasonHops, 0, MessageActive
+	if why != 0 {
+		m.reason, m.due, m.state = why, 0, MessageActive
 		o.put(b.entity.boxes[transferDeadLetter], m)
 		return true
-	}
-	if !o.open(path, m) {
-		return false
 	}
 	to := o.entity(path)
 	if !o.bytes && to.wants() {
@@ -110,9 +111,19 @@ func (o *oracle) onward(b *oBox, path string, m oMsg, passing bool) bool {
 	return true
 }
 
-func (o *oracle) open(path string, m oMsg) bool {
-	to := o.entity(path)
-	return to != nil && to.sendable() && to.room(int64(m.size))
+// shut says why a message can not be forwarded, 0 when it can.
+func (o *oracle) shut(path string, m oMsg) reason {
+	switch to := o.entity(path); {
+	case m.hops >= 4:
+		return reasonHops
+	case to == nil:
+		return reasonNowhere
+	case !to.sendable():
+		return reasonClosed
+	case !to.room(int64(m.size)):
+		return reasonFull
+	}
+	return 0
 }
 
 // duplicate reports whether an id came before, and remembers it if not.

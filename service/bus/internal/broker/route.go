@@ -57,22 +57,26 @@ func expiry(now, ttl int64) int64 {
 // timeMax is the end of the year 9999, ms: the service's last moment.
 const timeMax = 253402300799999
 
-// onward forwards a letter from a mailbox to the entity at a path. done is false
-// when the destination cannot take it now: the letter is to wait. entering says
-// that the letter is only passing through and uses up a number of the mailbox.
+// onward forwards a letter from a mailbox to the entity at a path. What a queue or
+// subscription can not forward, because it went too far or its destination is
+// gone, closed or full, goes to the transfer dead-letter queue; a dead letter has
+// no such place, and waits: done is false then. entering says that the letter is
+// only passing through and uses up a number of the mailbox.
 func (b *Broker) onward(p *plan, m *mailbox, path string, l letter, entering bool) (done bool, err error) {
-	e := m.entity
-	if l.hops >= transferHopsMax {
+	if len(p.placements) >= placementsMax {
+		return false, nil
+	}
+	to, why := b.destination(p, path, &l)
+	if why != 0 && why != reasonHops && m.role != ownMailbox {
+		return false, nil
+	}
+	if why != 0 {
 		if entering {
 			p.through(m)
 		}
-		l.reason, l.due, l.aged = reasonHops, 0, !l.travelled
-		b.stay(p, e.transfer, l)
+		l.reason, l.due, l.aged = why, 0, !l.travelled
+		b.stay(p, m.entity.transfer, l)
 		return true, nil
-	}
-	to, err := b.findEntity(path)
-	if err != nil || !to.takesSends() || !p.room(to, l.size) || len(p.placements) >= placementsMax {
-		return false, nil
 	}
 	if l.content == nil && b.wantsBytes(to) {
 		return false, errBytesWanted
@@ -95,6 +99,24 @@ func (b *Broker) onward(p *plan, m *mailbox, path string, l letter, entering boo
 		return true, nil
 	}
 	return true, b.route(p, to, l)
+}
+
+// destination finds where a letter is forwarded to, or the reason why it can not
+// go there.
+func (b *Broker) destination(p *plan, path string, l *letter) (*entity, reason) {
+	if l.hops >= transferHopsMax {
+		return nil, reasonHops
+	}
+	to, err := b.findEntity(path)
+	switch {
+	case err != nil:
+		return nil, reasonNowhere
+	case !to.takesSends():
+		return nil, reasonClosed
+	case !p.room(to, l.size):
+		return nil, reasonFull
+	}
+	return to, 0
 }
 
 // reread takes up what a rule's action has set on a message and what only a queue
