@@ -137,6 +137,11 @@ func replicaDamaged(t *testing.T, options []journal.Options, stores []*journal.S
 		t.Fatal(err)
 	}
 	harmed := slices.IndexFunc(options, func(o journal.Options) bool { return o.Node != leader })
+	for behind := true; behind; {
+		if behind, err = j.Behind(within(t), options[harmed].Node); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := stores[harmed].Close(within(t)); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,20 @@ func (j *Journal) Leader(ctx context.Context) (string, error) {
 	return info.Cluster.Leader, nil
 }
 
+// Behind reports whether a node's copy of the stream lacks something the leader has.
+func (j *Journal) Behind(ctx context.Context, node string) (bool, error) {
+	info, err := j.js.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, r := range info.Cluster.Replicas {
+		if r.Name == node {
+			return !r.Current || r.Lag > 0, nil
+		}
+	}
+	return info.Cluster.Leader != node, nil
+}
+
 // ReplayUnseen replays from a tail without looking whether it is a place in the
 // journal, as a reader does that has been reading for long.
 func (j *Journal) ReplayUnseen(ctx context.Context, from Tail, fn func(Batch) error) error {
