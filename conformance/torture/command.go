@@ -1,0 +1,126 @@
+package torture
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir/conformance/torture/ledger"
+)
+
+// errViolated ends the command with a failure after the table has said why.
+var errViolated = errors.New("the server did not keep its word; see the table")
+
+// Command is `bus`, to be put under `weir torture`.
+func Command() *cobra.Command {
+	o := Options{}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "bus",
+		Short: "kill real servers under real Service Bus clients and check what the clients saw",
+		Long: `Starts this binary as one server or as three nodes, in directories of its own,
+lets clients of the Azure SDK for Go work on queues, sessions, a topic and
+schedules, kills the process that owns the namespace with SIGKILL again and
+again, drains every queue, and checks the whole history: nothing that was
+acknowledged may be missing, nothing that was completed may come again, and
+sessions keep their order. It ends with a failure on any other outcome.`,
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: false,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			binary, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			o.Binary = binary
+			if o.Seed == 0 {
+				o.Seed = rand.Uint64()
+			}
+			began := time.Now()
+			o.Say = func(format string, args ...any) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+			}
+			report, err := Run(cmd.Context(), o)
+			if err != nil {
+				return err
+			}
+			if err := report.print(cmd.OutOrStdout(), asJSON); err != nil {
+				return err
+			}
+			if !report.Good() {
+				return errViolated
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.IntVar(&o.Kills, "kills", 50, "how often the owner is killed")
+	f.IntVar(&o.Nodes, "nodes", 1, "1 server, or a location of 3 nodes")
+	f.DurationVar(&o.Duration, "duration", 0, "go on with the load at least this long")
+	f.Uint64Var(&o.Seed, "seed", 0, "what clients and killer choose (0: by chance)")
+	f.IntVar(&o.Rate, "rate", 150, "messages a second and sending client")
+	f.StringVar(&o.Dir, "dir", "", "where data and logs go and stay (default: a temporary directory, kept after a failure)")
+	f.BoolVar(&asJSON, "json", false, "print the report as JSON")
+	return cmd
+}
+
+// print writes the report as JSON or as a table for people.
+func (r *Report) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "place\tsent\tacknowledged\tdelivered\tsettled\tredelivered\tduplicates\tlost in flight\t")
+	for _, p := range r.Verdict.Places {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", p.Place, p.Sent, p.Acknowledged, p.Delivered, p.Settled, p.Redelivered, p.Duplicates, p.LostInFlight)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	c := r.Recovery
+	fmt.Fprintf(w, "\n%d kills, %d nodes, seed %d, %.0f s; ready after %.2f s (at most %.2f), clients served after %.2f s (at most %.2f)\n",
+		r.Kills, r.Nodes, r.Seed, r.Seconds, c.ReadyMedian, c.ReadyMax, c.FlowingMedian, c.FlowingMax)
+	if c.Takeovers > 0 {
+		fmt.Fprintf(w, "%d takeovers, clients served by another node after %.2f s (at most %.2f)\n", c.Takeovers, c.TakenMedian, c.TakenMax)
+	}
+	fmt.Fprintln(w)
+	r.printViolations(w)
+	return nil
+}
+
+func (r *Report) printViolations(w io.Writer) {
+	for _, kind := range ledger.Kinds {
+		fmt.Fprintf(w, "%8d  %s\n", r.Verdict.Counts[kind], kind)
+	}
+	fmt.Fprintln(w)
+	kinds := make([]string, 0, len(r.Errors))
+	for kind := range r.Errors {
+		kinds = append(kinds, kind)
+	}
+	slices.Sort(kinds)
+	for _, kind := range kinds {
+		f := r.Errors[kind]
+		fmt.Fprintf(w, "%8d  calls failed: %s, the first with: %s\n", f.Count, kind, strings.ReplaceAll(f.First, "\n", " "))
+	}
+	for i, f := range r.Verdict.Findings {
+		if i == 20 {
+			fmt.Fprintf(w, "and %d more\n", len(r.Verdict.Findings)-i)
+			break
+		}
+		fmt.Fprintf(w, "%s: %s %s: %s\n", f.Kind, f.Place, f.ID, f.Detail)
+	}
+	if r.Dir != "" {
+		fmt.Fprintf(w, "data, logs and history are in %s\n", r.Dir)
+	}
+}

@@ -1,0 +1,51 @@
+package torture
+
+import (
+	"bytes"
+	"hash/fnv"
+	"math/rand/v2"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+
+	"weir/conformance/torture/ledger"
+)
+
+// bodyBytesMax is the largest body that is sent.
+const bodyBytesMax = 4096
+
+// bodyOf is the body that belongs to a message id: whoever reads it can tell
+// whether it is whole.
+func bodyOf(id string) []byte {
+	h := fnv.New64a()
+	h.Write([]byte(id))
+	r := rand.New(rand.NewPCG(h.Sum64(), 0))
+	body := make([]byte, 16+r.IntN(bodyBytesMax-16))
+	for i := range body {
+		body[i] = byte(r.Uint32())
+	}
+	return body
+}
+
+// markProperty is an application property that repeats the id.
+const markProperty = "mark"
+
+func message(id, session string) *azservicebus.Message {
+	m := &azservicebus.Message{MessageID: &id, Body: bodyOf(id), ApplicationProperties: map[string]any{markProperty: id}}
+	if session != "" {
+		m.SessionID = &session
+	}
+	return m
+}
+
+// delivery is what the ledger wants to know of a message that came.
+func delivery(place string, dead bool, m *azservicebus.ReceivedMessage) ledger.Delivery {
+	d := ledger.Delivery{Place: place, Dead: dead, ID: m.MessageID}
+	if m.SequenceNumber != nil {
+		d.Sequence = *m.SequenceNumber
+	}
+	if m.SessionID != nil {
+		d.Session = *m.SessionID
+	}
+	d.Intact = bytes.Equal(m.Body, bodyOf(m.MessageID)) && m.ApplicationProperties[markProperty] == any(m.MessageID)
+	return d
+}

@@ -1,0 +1,185 @@
+package torture
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+
+	"weir/conformance/torture/ledger"
+)
+
+// recorder writes the history down, for all clients of a run.
+type recorder struct {
+	clock        atomic.Int64
+	sends        atomic.Int64
+	acknowledged atomic.Int64
+	completed    atomic.Int64
+
+	mu       sync.Mutex
+	h        ledger.History
+	holdings int
+	errors   map[string]Failure
+}
+
+// Failure is how often calls failed in one way, and what the first one said.
+type Failure struct {
+	Count int    `json:"count"`
+	First string `json:"first"`
+}
+
+func newRecorder() *recorder {
+	return &recorder{errors: map[string]Failure{}, h: ledger.History{Places: []ledger.Place{
+		{Name: plain, Target: plain},
+		{Name: sessions, Target: sessions},
+		{Name: scheduled, Target: scheduled},
+		{Name: topic + "/one", Target: topic},
+		{Name: topic + "/two", Target: topic},
+		{Name: volatile, Target: volatile, Volatile: true, InFlight: volatileReceivers * receiveMax},
+	}}}
+}
+
+// now is the next instant.
+func (r *recorder) now() ledger.Instant { return ledger.Instant(r.clock.Add(1)) }
+
+// sent writes down a send that has ended.
+func (r *recorder) sent(err error, sends ...ledger.Send) {
+	end := r.now()
+	r.sends.Add(int64(len(sends)))
+	if err == nil {
+		r.acknowledged.Add(int64(len(sends)))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range sends {
+		s.End, s.Outcome = end, outcome(err)
+		r.h.Sends = append(r.h.Sends, s)
+	}
+	r.blame("send", err)
+}
+
+func (r *recorder) cancelled(id string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Cancels = append(r.h.Cancels, ledger.Cancel{ID: id, Outcome: outcome(err)})
+	r.blame("cancel", err)
+}
+
+func (r *recorder) delivered(d ledger.Delivery) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.At, d.Wall = r.now(), time.Now().UnixMilli()
+	r.h.Deliveries = append(r.h.Deliveries, d)
+}
+
+func (r *recorder) settled(s ledger.Settle, err error) {
+	s.End, s.Outcome = r.now(), outcome(err)
+	if s.Verb == ledger.Complete && err == nil {
+		r.completed.Add(1)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Settles = append(r.h.Settles, s)
+	r.blame("settle", err)
+}
+
+// held writes down that a session was given to a receiver.
+func (r *recorder) held(place, session string) (holding int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holdings++
+	r.h.Holdings = append(r.h.Holdings, ledger.Holding{ID: r.holdings, Place: place, Session: session, Accepted: r.now()})
+	return r.holdings
+}
+
+func (r *recorder) outage(o ledger.Outage) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Outages = append(r.h.Outages, o)
+}
+
+func (r *recorder) remaining(place string, ids []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.h.Places {
+		if r.h.Places[i].Name == place {
+			r.h.Places[i].Remaining = ids
+		}
+	}
+}
+
+// failed counts an error of a call that the ledger does not ask about.
+func (r *recorder) failed(what string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.blame(what, err)
+}
+
+func (r *recorder) blame(what string, err error) {
+	if err == nil {
+		return
+	}
+	kind := what + ": " + kindOf(err)
+	f := r.errors[kind]
+	if f.Count++; f.Count == 1 {
+		f.First = fmt.Sprintf("%.200s", err)
+	}
+	r.errors[kind] = f
+}
+
+func (r *recorder) failures() map[string]Failure {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.errors
+}
+
+func (r *recorder) history() *ledger.History {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &r.h
+}
+
+// outcome is what a call's error says about whether it happened. Only a lost
+// lock is a plain no; every other error leaves it open.
+func outcome(err error) ledger.Outcome {
+	var coded *azservicebus.Error
+	switch {
+	case err == nil:
+		return ledger.Confirmed
+	case errors.As(err, &coded) && coded.Code == azservicebus.CodeLockLost:
+		return ledger.Refused
+	default:
+		return ledger.Unknown
+	}
+}
+
+// kindOf names an error briefly, for the table of errors.
+func kindOf(err error) string {
+	var coded *azservicebus.Error
+	var refused *amqp.Error
+	switch {
+	case errors.As(err, &coded):
+		return string(coded.Code)
+	case errors.As(err, &refused):
+		return string(refused.Condition)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "out of time"
+	default:
+		return fmt.Sprintf("%.80s", err)
+	}
+}
+
+func saveHistory(path string, h *ledger.History) error {
+	data, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, data, 0o644)
+}

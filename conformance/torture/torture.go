@@ -1,0 +1,141 @@
+// Package torture kills real servers under real clients and has the ledger judge
+// what the clients saw.
+//
+// It starts server processes of one binary, lets clients of the unmodified Go
+// SDK send, schedule, receive, settle and hold sessions, kills the process that
+// owns the namespace at random moments, starts it again, and at the end drains
+// every queue. Some clients keep the SDK's own retries, some are impatient.
+//
+// Promises:
+//  1. Nothing is judged by the clock: what is asked is what the ledger can prove.
+//  2. Every call is written down before it is made and again when it has ended;
+//     a call without an answer counts as unknown, never as done or not done.
+//  3. A run ends with every queue drained, or says what was left.
+//  4. The seed decides what the clients and the killer choose; the world between
+//     them stays as wild as it is.
+package torture
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"weir/conformance/server"
+	"weir/conformance/torture/ledger"
+)
+
+// Options say how to torture.
+type Options struct {
+	Binary   string        // the weir executable
+	Dir      string        // data, logs and, after a bad run, the history; kept when given
+	Nodes    int           // 1, or 3 for a location of three nodes
+	Kills    int           // how often the owner is killed
+	Duration time.Duration // load goes on at least this long
+	Seed     uint64
+	Rate     int                  // messages a second and sender
+	Hurry    bool                 // no sender or receiver keeps the SDK's slow retries
+	Say      func(string, ...any) // progress
+}
+
+// Report is what came of a run.
+type Report struct {
+	Nodes    int                `json:"nodes"`
+	Kills    int                `json:"kills"`
+	Seed     uint64             `json:"seed"`
+	Seconds  float64            `json:"seconds"`
+	Recovery Recovery           `json:"recovery"`
+	Verdict  ledger.Verdict     `json:"verdict"`
+	Errors   map[string]Failure `json:"errors"` // what calls failed with, by kind
+	Dir      string             `json:"dir,omitempty"`
+}
+
+// Good reports whether every kill was made and nothing was violated.
+func (r *Report) Good() bool { return r.Verdict.Good() }
+
+// Run tortures and judges. An error means that the run could not be finished;
+// what the servers did wrong is in the report.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	began := time.Now()
+	kept := o.Dir != ""
+	if !kept {
+		dir, err := os.MkdirTemp("", "weir-torture-")
+		if err != nil {
+			return nil, err
+		}
+		o.Dir = dir
+	}
+	site, err := raise(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer site.fall()
+	rec := newRecorder()
+	if err := tortureAt(ctx, o, site, rec); err != nil {
+		return nil, fmt.Errorf("%w; data and logs are in %s", err, o.Dir)
+	}
+	history := rec.history()
+	report := &Report{
+		Nodes: o.Nodes, Kills: len(history.Outages), Seed: o.Seed, Seconds: time.Since(began).Seconds(),
+		Recovery: site.recovery(), Verdict: ledger.Check(history), Errors: rec.failures(), Dir: o.Dir,
+	}
+	if report.Good() && !kept {
+		site.fall()
+		os.RemoveAll(o.Dir)
+		report.Dir = ""
+		return report, nil
+	}
+	return report, saveHistory(filepath.Join(o.Dir, "history.json"), history)
+}
+
+// tortureAt is the run itself: load, kills, drain.
+func tortureAt(ctx context.Context, o Options, site *site, rec *recorder) error {
+	load, err := newLoad(site.connection(), rec, o)
+	if err != nil {
+		return err
+	}
+	defer load.close()
+	load.start(ctx)
+	o.Say("%d clients at work, seed %d", load.clients, o.Seed)
+	if err := site.kill(ctx, o, rec, rand.New(rand.NewPCG(o.Seed, 99))); err != nil {
+		return err
+	}
+	load.stopSending()
+	o.Say("sending has ended: %d sends, %d acknowledged; draining", rec.sends.Load(), rec.acknowledged.Load())
+	return load.drain(ctx, o.Say)
+}
+
+// estate is what the tortured servers hold.
+func estate() []server.Resource {
+	p := func(more server.Properties) server.Properties {
+		all := server.Properties{"lockDuration": lockTime, "maxDeliveryCount": 2000, "maxSizeInMegabytes": 5120}
+		for k, v := range more {
+			all[k] = v
+		}
+		return all
+	}
+	return []server.Resource{
+		server.Queue(plain, p(nil)),
+		server.Queue(sessions, p(server.Properties{"requiresSession": true})),
+		server.Queue(scheduled, p(nil)),
+		server.Queue(volatile, p(nil)),
+		server.Topic(topic, server.Properties{"maxSizeInMegabytes": 5120}),
+		server.Subscription(topic, "one", server.Properties{"lockDuration": lockTime, "maxDeliveryCount": 2000}),
+		server.Subscription(topic, "two", server.Properties{"lockDuration": lockTime, "maxDeliveryCount": 2000}),
+	}
+}
+
+// lockTime is how long a lock lasts: the shortest Service Bus allows, for a message
+// whose lock was forgotten keeps the drain waiting.
+const lockTime = "PT5S"
+
+// The entities.
+const (
+	plain     = "plain"
+	sessions  = "sessions"
+	scheduled = "scheduled"
+	volatile  = "volatile"
+	topic     = "topic"
+)

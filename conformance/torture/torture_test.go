@@ -1,0 +1,36 @@
+package torture
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"weir/conformance/server/servertest"
+)
+
+func TestMain(m *testing.M) { servertest.Main(m) }
+
+// A short torture of each kind of location; `weir torture bus` is the long one.
+func TestTorture(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		nodes, kills int
+	}{{"one server", 1, 5}, {"three nodes", 3, 2}} {
+		t.Run(c.name, func(t *testing.T) {
+			report, err := Run(context.Background(), Options{
+				Binary: servertest.Binary(t), Nodes: c.nodes, Kills: c.kills, Seed: 20, Rate: 100, Hurry: true, Say: t.Logf,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var table strings.Builder
+			if err := report.print(&table, false); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("\n%s", table.String())
+			if !report.Good() || report.Kills != c.kills {
+				t.Errorf("%d kills, violations: %v", report.Kills, report.Verdict.Counts)
+			}
+		})
+	}
+}
