@@ -245,8 +245,18 @@ func (p *Platform) openJournal(ctx context.Context) (err error) {
 	if p.store, err = journal.Open(ctx, o); err != nil {
 		return fmt.Errorf("open the journals in %s: %w", p.o.Data, err)
 	}
-	p.undo.push("journal", p.store.Close)
+	p.undo.push("journal", p.closeJournal)
 	return nil
+}
+
+// journalGrace is what closing the journal may take even when time is up: it has
+// files open.
+const journalGrace = 10 * time.Second
+
+func (p *Platform) closeJournal(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalGrace)
+	defer cancel()
+	return p.store.Close(limit)
 }
 
 // cluster joins this node with its peers, in TLS when one is on another machine.

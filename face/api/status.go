@@ -32,10 +32,8 @@ type Unit struct {
 	Epoch        uint64 `json:"epoch"`
 	// Position is how far this node has folded the unit's journal.
 	Position uint64 `json:"position"`
-	// JournalBytes is the size of the journal on this node's store.
-	JournalBytes uint64 `json:"journalBytes,omitempty"`
-	Ready        bool   `json:"ready"`
-	Reason       string `json:"reason,omitempty"` // why it is not ready
+	Ready    bool   `json:"ready"`
+	Reason   string `json:"reason,omitempty"` // why it is not ready
 }
 
 func (a *API) status(w http.ResponseWriter, _ *http.Request) {
