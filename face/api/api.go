@@ -49,6 +49,10 @@ type Options struct {
 	// with a resource. nil: there are none.
 	Counts func(resource.Document) map[string]any
 
+	// Applied returns when what is declared around a resource is in force, as far as
+	// this node decides for it: a change is answered behind it. nil: nothing to wait for.
+	Applied func(ctx context.Context, id resource.ID) error
+
 	Token   string        // of administration
 	Status  func() Status // of this node
 	Version string

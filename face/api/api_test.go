@@ -421,3 +421,29 @@ func TestAMQPOverWebSockets(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// A change is answered behind what it brings about; of a file, once for each
+// resource at the top.
+func TestChangesAreInForceWhenAnswered(t *testing.T) {
+	var mu sync.Mutex
+	var waited []string
+	server := testDoor(t, func(o *Options) {
+		o.Applied = func(_ context.Context, id resource.ID) error {
+			mu.Lock()
+			defer mu.Unlock()
+			waited = append(waited, strings.Join(id.Names(), "/"))
+			return errors.New("in vain, which the client does not hear")
+		}
+	})
+	converse(t, server, []step{
+		{"put", "PUT", at("/corner"), `{}`, nil, 201, "", ""},
+		{"patch", "PATCH", at("/corner"), `{"properties":{"seats":2}}`, nil, 200, "", ""},
+		{"read", "GET", at("/corner"), "", nil, 200, "", ""},
+		{"refused", "PUT", at("/corner"), `{"properties":{"seats":99}}`, nil, 400, "", ""},
+		{"deploy", "POST", "/deploy", "type: Test.Shop/shops\nname: other\nresources:\n- {type: tables, name: t1}\n- {type: tables, name: t2}\n", nil, 200, "", ""},
+		{"delete", "DELETE", at("/corner"), "", nil, 200, "", ""},
+	})
+	if got := strings.Join(waited, " "); got != "corner corner other corner" {
+		t.Errorf("waited for %q", got)
+	}
+}

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"strings"
+	"time"
 
+	"weir/kernel/fault"
 	"weir/kernel/resource"
 )
 
@@ -39,7 +42,39 @@ func (a *API) apply(r *http.Request) ([]resource.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.o.Registry.PutAll(r.Context(), docs)
+	results, err := a.o.Registry.PutAll(r.Context(), docs)
+	if err == nil {
+		a.applied(r, docs...)
+	}
+	return results, err
+}
+
+// appliedWait is how long a change's answer waits for it to be in force.
+const appliedWait = 5 * time.Second
+
+// applied waits until what was changed is in force, so that a client that was
+// answered finds it so. The change itself is durable already: a wait in vain is
+// said in the log.
+func (a *API) applied(r *http.Request, docs ...resource.Document) {
+	if a.o.Applied == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), appliedWait)
+	defer cancel()
+	seen := map[string]bool{}
+	for _, d := range docs {
+		top := d.ID
+		for p := top.Parent(); len(p.Names()) > 0; p = p.Parent() {
+			top = p
+		}
+		if seen[top.Key()] {
+			continue
+		}
+		seen[top.Key()] = true
+		if err := a.o.Applied(ctx, d.ID); err != nil {
+			a.o.Logger.Warn("a change is declared and not in force yet", "resource", d.ID.String(), "error", fault.Detail(err))
+		}
+	}
 }
 
 // Outcomes tells what became of resources.

@@ -182,6 +182,7 @@ func (a *API) put(w http.ResponseWriter, r *http.Request, id resource.ID) error 
 	if err != nil {
 		return err
 	}
+	a.applied(r, result.Document)
 	status := http.StatusOK
 	if result.Created {
 		status = http.StatusCreated
@@ -259,6 +260,7 @@ func (a *API) patch(w http.ResponseWriter, r *http.Request, id resource.ID) erro
 	if err != nil {
 		return err
 	}
+	a.applied(r, result.Document)
 	a.show(w, http.StatusOK, result.Document)
 	return nil
 }
@@ -275,6 +277,7 @@ func (a *API) remove(w http.ResponseWriter, r *http.Request, id resource.ID) err
 	case err != nil:
 		return err
 	default:
+		a.applied(r, resource.Document{ID: id})
 		w.WriteHeader(http.StatusOK)
 	}
 	return nil
