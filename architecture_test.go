@@ -56,6 +56,7 @@ var pure = map[string]string{
 	"kernel/resource/registry":    "replicas must agree on what is declared",
 	"service/bus/internal/broker": "replicas must agree on every message",
 	"service/bus/internal/filter": "a rule must match the same everywhere",
+	"conformance/torture/ledger":  "a history must get the same verdict twice",
 }
 
 // pureImports is the short list of what pure packages may use beside each other.

@@ -20,7 +20,6 @@ type admin struct {
 
 	mu       sync.Mutex
 	entities map[string]entity
-	changes  int
 }
 
 // entity is one description: its element's name and what was in it.
@@ -82,11 +81,9 @@ func (a *admin) put(w http.ResponseWriter, r *http.Request, path string) {
 	answer(w, status, path, kept)
 }
 
-// declare puts the entity at the server. Every put is a change: in the cloud an
-// update detaches the entity's links, also when it says nothing new.
+// declare puts the entity at the server.
 func (a *admin) declare(r *http.Request, path string, e entity) error {
-	a.changes++
-	p := server.Properties{"userMetadata": fmt.Sprintf("change %d", a.changes)}
+	p := server.Properties{}
 	for _, f := range e.fields {
 		if name, ok := properties[f.XMLName.Local]; ok && f.Text != "" {
 			p[name] = scalar(f.Text)

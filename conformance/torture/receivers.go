@@ -123,8 +123,13 @@ func (l *load) choose(p place, random *rand.Rand) ledger.Verb {
 // forget is to settle nothing.
 const forget = ledger.Verb(0)
 
-// sessionSettleTime bounds a settlement in a session.
-const sessionSettleTime = 3 * time.Second
+// How long a settlement may take. The SDK tries for most of a minute; what it
+// finds out after its first slow try is that the lock is lost. In a session it
+// holds the session meanwhile, which keeps others from it.
+const (
+	settleTime        = 10 * time.Second
+	sessionSettleTime = 3 * time.Second
+)
 
 // settle settles one message and writes down how that went. It reports whether
 // the answer was yes.
@@ -132,9 +137,7 @@ func (l *load) settle(p place, r settling, holding int, verb ledger.Verb, m *azs
 	if verb == forget {
 		return true
 	}
-	// In a session that was lost the SDK tries for most of a minute to settle, with
-	// the session taken again and nothing done in it: there, one try is enough.
-	limit := callTime
+	limit := settleTime
 	if holding != 0 {
 		limit = sessionSettleTime
 	}

@@ -2,8 +2,10 @@ package torture
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/conformance/server/servertest"
 )
@@ -17,8 +19,12 @@ func TestTorture(t *testing.T) {
 		nodes, kills int
 	}{{"one server", 1, 5}, {"three nodes", 3, 2}} {
 		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			say := func(format string, args ...any) {
+				t.Logf("%5.1fs %s", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+			}
 			report, err := Run(context.Background(), Options{
-				Binary: servertest.Binary(t), Nodes: c.nodes, Kills: c.kills, Seed: 20, Rate: 100, Hurry: true, Say: t.Logf,
+				Binary: servertest.Binary(t), Nodes: c.nodes, Kills: c.kills, Seed: 20, Rate: 100, Hurry: true, Say: say,
 			})
 			if err != nil {
 				t.Fatal(err)

@@ -5,6 +5,7 @@ package servertest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,11 +44,41 @@ func Binary(t testing.TB) string {
 	if path := os.Getenv(BinaryVariable); path != "" {
 		return path
 	}
-	built.once.Do(func() { built.path, built.err = build() })
+	built.once.Do(func() {
+		if built.err = lookAtSources(); built.err == nil {
+			built.path, built.err = build()
+		}
+	})
 	if built.err != nil {
 		t.Fatal(built.err)
 	}
 	return built.path
+}
+
+// lookAtSources reads the folders that the server is built from. The go command
+// keeps the result of a test until something the test has looked at changes, and
+// it does not see what a process that the test starts was built from.
+func lookAtSources() error {
+	root, err := filepath.Abs(".")
+	for err == nil {
+		if _, err := os.Stat(filepath.Join(root, "go.mod")); err == nil {
+			break
+		}
+		up := filepath.Dir(root)
+		if up == root {
+			return errors.New("the tests must run inside weir's module")
+		}
+		root = up
+	}
+	return filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == root {
+			return err
+		}
+		if name := d.Name(); name == "testdata" || name == "conformance" || strings.HasPrefix(name, ".") {
+			return filepath.SkipDir
+		}
+		return nil
+	})
 }
 
 func build() (string, error) {
