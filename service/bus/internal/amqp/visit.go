@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"strings"
+	"time"
 
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -91,38 +92,58 @@ func loginOf(identity any) login {
 func (v *visit) Open(w *server.Conn) (server.Handler, error) {
 	ns, err := v.namespaceOf(w)
 	if err != nil {
-		return nil, wireError(err)
+		return nil, refusal(err)
 	}
 	me := loginOf(w.Identity())
 	var proven []identity.Principal
 	if me.Name != "" {
 		p, err := v.s.o.Credentials.Key(ns.Name(), me.Name, me.Key, v.peer())
 		if err != nil {
-			return nil, wireError(err)
+			return nil, refusal(err)
 		}
 		proven = append(proven, p)
 	}
 	owner, err := v.owner(ns)
 	if err != nil {
-		return nil, wireError(err)
+		return nil, refusal(err)
 	}
 	if !owner.Self {
 		return nil, v.passOn(me, owner)
 	}
 	c, err := newConn(v, w, ns, proven)
 	if err != nil {
-		return nil, wireError(err)
+		return nil, refusal(err)
 	}
 	return c, nil
 }
 
-// namespaceOf goes by the host name in the open frame, then by that of TLS.
+// refusal is what a connection is refused with. What a later try could mend is
+// connection:forced: the Go SDK keeps a connection that was refused as busy, and
+// asks it again for ever.
+func refusal(err error) *wire.Error {
+	switch fault.KindOf(err) {
+	case fault.Unavailable, fault.Busy, fault.NotOwner, fault.Timeout, fault.Canceled, fault.Internal:
+		return wire.Errorf(wire.ErrConnectionForced, "%s Please reconnect.", fault.Sentence(err))
+	}
+	return wireError(err)
+}
+
+// lookAgain is how often a connection that waits for its namespace looks for it.
+const lookAgain = 20 * time.Millisecond
+
+// namespaceOf goes by the host name in the open frame, then by that of TLS. While
+// the namespaces are being read it waits.
 func (v *visit) namespaceOf(w *server.Conn) (*namespace.Namespace, error) {
 	host := w.Hostname()
 	if host == "" {
 		host = serverName(v.info.TLS)
 	}
-	return v.s.o.Namespace(host)
+	ns, err := v.s.o.Namespace(host)
+	for until := time.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && time.Now().Before(until); {
+		<-time.After(lookAgain)
+		ns, err = v.s.o.Namespace(host)
+	}
+	return ns, err
 }
 
 // owner waits, for a while, until somebody owns the namespace. A connection that
