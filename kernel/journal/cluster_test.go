@@ -101,14 +101,7 @@ func TestAKilledLeaderOnlyDelays(t *testing.T) {
 	}
 	options[0].AppendTimeout = time.Minute
 	s := cluster(t, options[:1])[0]
-	var j *journal.Journal
-	for leader := ""; nodes[leader] == nil; leader, _ = j.Leader(t.Context()) {
-		j = openJournal(t, s, "killed "+leader) // one of them will lead this or that
-	}
-	leader, err := j.Leader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	j, leader := ledByOneOf(t, s, nodes)
 	tail := appendAll(t, j, journal.Tail{}, 100, 1000)
 	var last *journal.Pending
 	for i := range 200 {
@@ -127,6 +120,24 @@ func TestAKilledLeaderOnlyDelays(t *testing.T) {
 	}
 }
 
+// ledByOneOf opens journals until another process leads one of them.
+func ledByOneOf(t *testing.T, s *journal.Store, nodes map[string]*exec.Cmd) (*journal.Journal, string) {
+	t.Helper()
+	ctx := within(t)
+	for n := 0; ctx.Err() == nil; n++ {
+		j := openJournal(t, s, fmt.Sprint("killed ", n))
+		leader, err := j.Leader(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if nodes[leader] != nil {
+			return j, leader
+		}
+	}
+	t.Fatal("this process leads every journal")
+	return nil, ""
+}
+
 // One node's copy is damaged on disk. Reading there gives what the others have,
 // and the log tells.
 func replicaDamaged(t *testing.T, options []journal.Options, stores []*journal.Store) {
@@ -137,8 +148,9 @@ func replicaDamaged(t *testing.T, options []journal.Options, stores []*journal.S
 		t.Fatal(err)
 	}
 	harmed := slices.IndexFunc(options, func(o journal.Options) bool { return o.Node != leader })
+	caughtUp := within(t)
 	for behind := true; behind; {
-		if behind, err = j.Behind(within(t), options[harmed].Node); err != nil {
+		if behind, err = j.Behind(caughtUp, options[harmed].Node); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -153,9 +165,10 @@ func replicaDamaged(t *testing.T, options []journal.Options, stores []*journal.S
 	}
 	back := openJournal(t, stores[harmed], "unit")
 	// Its own copy is not asked before the node has caught up.
+	told := within(t)
 	for !strings.Contains(log.String(), "a replica can not give a record that the leader has") {
 		folded := 0
-		_, err := back.Replay(within(t), journal.Tail{}, func(journal.Batch) error { folded++; return nil })
+		_, err := back.Replay(told, journal.Tail{}, func(journal.Batch) error { folded++; return nil })
 		if err != nil || folded != 30 {
 			t.Fatalf("%d batches were folded, %v; the log:\n%s", folded, err, log.String())
 		}
