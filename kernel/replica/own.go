@@ -26,6 +26,7 @@ type owner struct {
 	timer   *time.Timer
 	armed   int64 // what the timer is set to, in the waker's terms
 	rings   bool  // it has gone off
+	company company
 	ended   bool
 	failure error // why the ownership ended, nil for its lease
 }
@@ -60,6 +61,7 @@ func (o *owner) run(live, seek context.Context) error {
 		case <-o.timer.C:
 			o.rings = true
 		case <-o.u.waker.signal:
+		case <-o.company.timer.C:
 		}
 		if !o.step() {
 			return o.failure
@@ -94,6 +96,7 @@ func (o *owner) begin() {
 	o.keeper = startKeeper(u)
 	o.timer = time.NewTimer(time.Hour)
 	o.timer.Stop()
+	o.company = newCompany()
 	u.waker.at.Store(0)
 	u.log.Info("this node owns the unit", "epoch", o.t.epoch)
 	if u.o.OnGain != nil {
@@ -165,13 +168,17 @@ func (o *owner) flush() { o.do(cmp.Or(o.opened, time.Now())) }
 // do does what core wants done. opened is when the first of the turns whose
 // reveals may come was taken.
 func (o *owner) do(opened time.Time) {
+	if len(o.flight) == 0 {
+		o.u.core.Keep(!o.u.core.Urgent() && o.company.expected(o.u.core.Gathered(), o.opened))
+	}
 	rd := o.u.core.Ready()
 	if a := rd.Append; a != nil {
+		o.company.left(a.Facts)
 		p := o.u.o.Log.Append(o.live, a.After, a.Epoch, a.Data)
 		o.flight = append(o.flight, inFlight{id: a.ID, pending: p, bytes: len(a.Data), facts: a.Facts, opened: o.opened, sent: time.Now()})
 		o.u.core.Submitted(a.ID, p.Next())
 	}
-	if !o.u.core.Gathers() {
+	if o.u.core.Gathered() == 0 {
 		o.opened = time.Time{}
 	}
 	if len(rd.Reveals) > 0 {
@@ -283,6 +290,7 @@ func (o *owner) end() {
 	o.keeper.stop()
 	o.revealer.stop()
 	o.timer.Stop()
+	o.company.timer.Stop()
 }
 
 // finish ends the ownership in order: all that was accepted is done, made durable

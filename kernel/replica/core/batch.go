@@ -52,6 +52,7 @@ type batch struct {
 	data    []byte
 	count   uint32
 	reveals []func()
+	urgent  bool // a turn that recorded nothing has a reveal here
 }
 
 // begin writes the head into memory, as far as it is known.

@@ -63,9 +63,10 @@ type flight struct {
 }
 
 // Ready returns what must be done since the last call. The open batch leaves if
-// none is in flight, or if it is large and there is room in the pipeline.
+// none is in flight and it is not kept, or if it is large and there is room in the
+// pipeline.
 func (r *Replica) Ready() Ready {
-	if r.open.count > 0 && r.role == Owner && (r.sealing || len(r.flight) == 0 || r.Full()) {
+	if r.open.count > 0 && r.role == Owner && (r.sealing || r.Full() || len(r.flight) == 0 && !r.kept) {
 		r.send(facts, r.epoch)
 	}
 	out := r.ready
@@ -89,8 +90,16 @@ func (r *Replica) Blocked() bool {
 // a snapshot, which needs a boundary, and for a drain.
 func (r *Replica) Seal() { r.sealing = r.open.count > 0 }
 
-// Gathers reports that the open batch holds facts.
-func (r *Replica) Gathers() bool { return r.open.count > 0 }
+// Keep lets the open batch stay although none is in flight, or no longer so: more
+// turns are about to come. The driver bounds for how long.
+func (r *Replica) Keep(on bool) { r.kept = on }
+
+// Gathered is how many facts the open batch holds.
+func (r *Replica) Gathered() int { return int(r.open.count) }
+
+// Urgent reports that a turn which recorded nothing waits for the open batch: it
+// asks for what is there already, and would be held up by facts of others.
+func (r *Replica) Urgent() bool { return r.open.urgent }
 
 // Idle reports that all that was recorded is durable.
 func (r *Replica) Idle() bool { return r.open.count == 0 && len(r.flight) == 0 }

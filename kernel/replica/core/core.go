@@ -105,6 +105,7 @@ type Replica struct {
 	turn    Turn
 	open    batch
 	sealing bool // the open batch leaves with the next Ready
+	kept    bool // the open batch stays until there are more turns, or Keep is called
 	flight  []*flight
 	ids     uint64
 	spare   []byte // memory of a batch the log has copied, for the next one
@@ -187,7 +188,7 @@ func (r *Replica) Forget() {
 func (r *Replica) drop() {
 	r.machine.Reset()
 	r.tail, r.next, r.epoch = record.Tail{}, record.Tail{}, 0
-	r.open, r.flight, r.sealing = batch{}, nil, false
+	r.open, r.flight, r.sealing, r.kept = batch{}, nil, false, false
 	r.logged, r.snapshot = 0, 0
 }
 

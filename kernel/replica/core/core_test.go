@@ -85,6 +85,32 @@ func TestTurnsEndWithTheirFunction(t *testing.T) {
 	kept.Record([]byte("late"))
 }
 
+func TestAKeptBatchStays(t *testing.T) {
+	n := owner(t)
+	one := func(turn *core.Turn) { turn.Record([]byte("fact")); turn.Reveal(func() {}) }
+	n.r.Keep(true)
+	n.r.Turn(clock("1s"), one)
+	if rd := n.r.Ready(); rd.Append != nil || n.r.Gathered() != 1 || n.r.Urgent() {
+		t.Errorf("a kept batch left, or is urgent: %+v", rd)
+	}
+	n.r.Turn(clock("1s"), func(turn *core.Turn) { turn.Reveal(func() {}) })
+	if !n.r.Urgent() {
+		t.Error("a turn without facts waits for the batch, which is not urgent")
+	}
+	n.r.Seal()
+	rd := n.r.Ready()
+	if rd.Append == nil || rd.Append.Facts != 1 || n.r.Urgent() {
+		t.Fatalf("a sealed batch stays, or the next one is urgent: %+v", rd)
+	}
+	n.r.Submitted(rd.Append.ID, record.Tail{Last: 2, Batch: 2, Epoch: 1})
+	n.r.Appended(rd.Append.ID)
+	n.r.Turn(clock("2s"), one)
+	n.r.Keep(false)
+	if rd := n.r.Ready(); rd.Append == nil || len(rd.Reveals) != 2 {
+		t.Errorf("no longer kept, and it stays: %+v", rd)
+	}
+}
+
 // owner returns a node in its first epoch, with nothing pending.
 func owner(t *testing.T) *node {
 	t.Helper()

@@ -81,9 +81,13 @@ func (r *Replica) Turn(now time.Time, work func(*Turn)) bool {
 	}
 	must(r.ready.Append == nil && !r.unsubmitted(), "turn: an append was not submitted")
 	r.clock.read(now)
+	facts, reveals := r.open.count, len(r.open.reveals)
 	r.turn.active = true
 	work(&r.turn)
 	r.turn.active = false
+	if r.open.count == facts && len(r.open.reveals) > reveals {
+		r.open.urgent = true
+	}
 	return true
 }
 
