@@ -49,13 +49,15 @@ var (
 // one chain come from one goroutine at a time.
 type Journal struct {
 	*stream
-	pipeline *pipeline
+	pipeline   *pipeline
+	unit       string
+	generation int
 }
 
 // Journal opens the journal of a unit, and makes it when there is none. Every
 // call gives a writer of its own.
 func (s *Store) Journal(ctx context.Context, unit string, generation int) (*Journal, error) {
-	l, err := s.stream(ctx, streamName(unit, generation), fmt.Sprintf("journal of %s, generation %d", unit, generation))
+	l, err := s.stream(ctx, streamName(unit, generation), about(unit, generation))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +68,12 @@ func (s *Store) Journal(ctx context.Context, unit string, generation int) (*Jour
 	if err != nil {
 		return nil, err
 	}
-	return &Journal{l, p}, nil
+	return &Journal{l, p, unit, generation}, nil
+}
+
+// about is what an operator reads of the stream.
+func about(unit string, generation int) string {
+	return fmt.Sprintf("journal of %s, generation %d", unit, generation)
 }
 
 // stream is one JetStream stream of records.

@@ -71,6 +71,14 @@ func openSnapshots(t testing.TB, s *journal.Store, unit string) *journal.Snapsho
 	return snapshots
 }
 
+func TestEmbeddedKeepsNotes(t *testing.T) {
+	n, err := openStore(t, journal.Options{Dir: t.TempDir()}).Notes(t.Context(), "notes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	journaltest.RunNotes(t, n)
+}
+
 func TestEmbeddedKeepsSnapshotsAndLeases(t *testing.T) {
 	s := openStore(t, journal.Options{Dir: t.TempDir()})
 	t.Run("snapshots", func(t *testing.T) { journaltest.RunSnapshots(t, openSnapshots(t, s, "unit")) })

@@ -21,6 +21,7 @@ type Memory struct {
 	mu      sync.Mutex
 	first   record.Position // of what is still there
 	records [][]byte        // from first on; nil was dropped by Lose
+	seed    record.Mark     // what it begins behind
 	held    bool
 	appends int64
 	news    chan struct{} // closed when something was stored

@@ -21,6 +21,10 @@ type Journal interface {
 	End(ctx context.Context) (record.Position, error)
 	Trim(ctx context.Context, before record.Position) error
 	Size(ctx context.Context) (journal.Size, error)
+	Mark(ctx context.Context) (journal.Mark, error)
+	Copy(ctx context.Context, after journal.Mark, recs [][]byte) *journal.Pending
+	Records(ctx context.Context, after journal.Mark, fn func(recs [][]byte, end record.Position) error) error
+	Stands(ctx context.Context, m journal.Mark) (bool, error)
 }
 
 var (
@@ -54,6 +58,16 @@ func Run(t *testing.T, open func(t *testing.T) func() Journal) {
 		{"an append may reuse its bytes", reuse},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
+	}
+	for _, c := range []struct {
+		name string
+		test func(t *testing.T, open func(t *testing.T) func() Journal)
+	}{
+		{"a copy is exact", copies},
+		{"a copy that does not fit is refused", copiesThatDoNotFit},
+		{"a copy begins behind a trim", copiesBehindATrim},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.test(t, open) })
 	}
 }
 
