@@ -75,12 +75,12 @@ type keeper struct {
 
 	trimmed  journal.Position
 	carrying bool // payloads are being carried forward
-	carryOff bool // one could not be read: none are carried in this ownership
+	carryOff bool // none are carried now: one could not be read, or this is no owner
 }
 
-func startKeeper(u *Unit) *keeper {
+func startKeeper(u *Unit, carries bool) *keeper {
 	ctx, cancel := context.WithCancel(context.Background())
-	k := &keeper{u: u, saves: make(chan snapshot, 1), last: make(chan struct{}), cancel: cancel, done: make(chan struct{})}
+	k := &keeper{u: u, saves: make(chan snapshot, 1), last: make(chan struct{}), cancel: cancel, done: make(chan struct{}), carryOff: !carries}
 	go k.run(ctx)
 	return k
 }
@@ -222,7 +222,7 @@ func (k *keeper) bite(ctx context.Context, c Compactor) (carried, ok bool) {
 		return false, true
 	}
 	var horizon journal.Position
-	err = k.u.Call(ctx, func(t *Turn) {
+	err = k.u.call(ctx, func(t *Turn) {
 		for i, ref := range refs {
 			c.Carry(t, ref, payloads[i])
 		}

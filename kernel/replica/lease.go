@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/kernel/journal"
@@ -33,6 +34,7 @@ type hold struct {
 	floor  uint64        // the epoch written into the lease
 	lost   chan struct{} // closed when it is lost or given back
 	giveUp chan struct{} // the main loop asks to give it back
+	tired  atomic.Bool   // it could not own: others are to have the lease for a while
 	opened chan uint64   // the epoch that was opened under it
 }
 
@@ -67,7 +69,7 @@ type leaser struct {
 }
 
 func newLeaser(u *Unit) *leaser {
-	return &leaser{u: u, store: u.o.Leases, gate: newGate(), grants: make(chan *hold, 1), news: make(chan struct{}, 1)}
+	return &leaser{u: u, store: u.o.Leases, gate: newGate(u.o.Permit), grants: make(chan *hold, 1), news: make(chan struct{}, 1)}
 }
 
 // run contends and holds until the candidacy ends; what is held then is given
@@ -78,7 +80,7 @@ func (l *leaser) run(ctx, candidacy context.Context) {
 		if !ok {
 			return
 		}
-		if gaveUp := l.hold(ctx, candidacy, lease, began); gaveUp {
+		if tired := l.hold(ctx, candidacy, lease, began); tired {
 			rest(candidacy, restsAfterGivingUp*l.u.o.LeaseTimeout)
 		}
 	}
@@ -133,10 +135,10 @@ func (l *leaser) blind(err error) {
 // contend waits until the lease may be taken and takes it. It returns when the
 // call that took it began.
 func (l *leaser) contend(ctx context.Context) (journal.Lease, time.Time, bool) {
-	if !l.mayContend(ctx) {
-		return journal.Lease{}, time.Time{}, false
-	}
 	for {
+		if !l.mayContend(ctx) {
+			return journal.Lease{}, time.Time{}, false
+		}
 		l.look(ctx)
 		if wait := l.wait(); wait > 0 {
 			if !l.pause(ctx, min(wait, l.u.o.LeaseTimeout/renewalsPerTimeout)) {
@@ -160,14 +162,24 @@ func (l *leaser) contend(ctx context.Context) (journal.Lease, time.Time, bool) {
 	}
 }
 
-// mayContend waits until the replica has folded the log once: a cold replica does
-// not take over from a warm one.
+// mayContend waits until the replica has folded the log once, for a cold replica does
+// not take over from a warm one, and until the unit is not halted.
 func (l *leaser) mayContend(ctx context.Context) bool {
 	select {
 	case <-l.u.warm:
-		return true
 	case <-ctx.Done():
 		return false
+	}
+	for {
+		s, changed := l.u.standing.look()
+		if s.Mode != Halted {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -221,8 +233,8 @@ func (l *leaser) acquire(ctx context.Context) (journal.Lease, error) {
 }
 
 // hold passes the lease to the main loop and keeps it until it is lost. It
-// reports whether the main loop gave it up.
-func (l *leaser) hold(ctx, candidacy context.Context, lease journal.Lease, began time.Time) (gaveUp bool) {
+// reports whether the main loop gave it up for others to have it.
+func (l *leaser) hold(ctx, candidacy context.Context, lease journal.Lease, began time.Time) (tired bool) {
 	h := newHold(lease.Epoch)
 	l.gate.extend(began.Add(safeFor(l.u.o.LeaseTimeout)))
 	l.grants <- h
@@ -240,7 +252,7 @@ func (l *leaser) hold(ctx, candidacy context.Context, lease journal.Lease, began
 	if how == givenBack {
 		k.giveBack()
 	}
-	return how == givenBack
+	return how == givenBack && h.tired.Load()
 }
 
 // ending is how a hold ends.

@@ -205,7 +205,7 @@ func TestAStandbyNeverOwns(t *testing.T) {
 		l := replicatest.NewLocation()
 		a := start(t, l, "a")
 		a.owns(t)
-		s := start(t, l, "s", func(o *replica.Options) { o.Standby = true })
+		s := start(t, l, "s", func(o *replica.Options) { o.Standing.Mode = replica.Halted })
 		a.put(t, "k", "v")
 		a.Stop(t.Context())
 		time.Sleep(time.Hour)

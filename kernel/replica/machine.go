@@ -41,6 +41,7 @@ type Log interface {
 	Read(ctx context.Context, ref journal.Ref) ([]byte, error)
 	Trim(ctx context.Context, before journal.Position) error
 	Size(ctx context.Context) (journal.Size, error)
+	CopyLog
 }
 
 // Snapshots is where a unit keeps its snapshots. A *journal.Snapshots is one.

@@ -8,6 +8,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/journal"
+	"weir/kernel/replica/core"
 )
 
 // owner is one ownership, on the main loop: the decider.
@@ -27,6 +28,7 @@ type owner struct {
 	armed   int64 // what the timer is set to, in the waker's terms
 	rings   bool  // it has gone off
 	company company
+	durable journal.Position // the last record of this ownership that is durable
 	ended   bool
 	failure error // why the ownership ended, nil for its lease
 }
@@ -92,8 +94,10 @@ func (o *owner) step() bool {
 // begin makes the ownership known and takes its first turn.
 func (o *owner) begin() {
 	u := o.u
-	o.revealer = startRevealer(u.leaser.gate, u.watch)
-	o.keeper = startKeeper(u)
+	o.durable = u.core.Tail().Last
+	u.o.Barrier.Opened(o.t.epoch, o.durable)
+	o.revealer = startRevealer(u.leaser.gate, u.o.Barrier, u.watch)
+	o.keeper = startKeeper(u, true)
 	o.timer = time.NewTimer(time.Hour)
 	o.timer.Stop()
 	o.company = newCompany()
@@ -156,6 +160,8 @@ func (o *owner) settle() bool {
 		o.flight = append(o.flight[:0], o.flight[1:]...)
 		o.u.core.Appended(f.id)
 		o.u.moved()
+		o.durable = f.pending.Next().Last
+		o.u.o.Barrier.Appended(o.durable, f.bytes, f.facts)
 		o.u.watch.Appended(f.bytes, f.facts, time.Since(f.sent))
 		o.do(f.opened)
 	}
@@ -182,7 +188,7 @@ func (o *owner) do(opened time.Time) {
 		o.opened = time.Time{}
 	}
 	if len(rd.Reveals) > 0 {
-		o.revealer.add(reveals{fns: rd.Reveals, opened: opened})
+		o.revealer.add(reveals{fns: rd.Reveals, opened: opened, at: o.durable})
 	}
 }
 
@@ -266,6 +272,9 @@ func later(a, b time.Time) time.Time {
 func (o *owner) lose(change func()) {
 	u := o.u
 	o.end()
+	for _, f := range o.flight {
+		u.loose = append(u.loose, f.pending)
+	}
 	if change == nil {
 		change = u.core.LeaseLost
 	}
@@ -294,28 +303,26 @@ func (o *owner) end() {
 }
 
 // finish ends the ownership in order: all that was accepted is done, made durable
-// and revealed, and a last snapshot is saved. If the unit must end at once, the
-// rest is left as it is.
+// and revealed. A unit that ends saves a last snapshot, one that goes on under another
+// standing keeps its state. If the unit must end at once, the rest is left as it is.
 func (o *owner) finish() {
 	u := o.u
-	defer o.end()
-	o.works, o.done = append(o.works[o.done:], u.queue.close()...), 0
-	for o.done < len(o.works) || !u.core.Idle() {
-		select {
-		case <-o.live.Done():
-			return
-		case <-o.h.lost:
-			return
-		case <-o.answer():
-		case <-o.work():
+	_, changed := u.standing.look()
+	if !o.drain(changed) {
+		if o.live.Err() == nil && u.core.Role() == core.Owner {
+			o.lose(nil)
 		}
-		if !o.settle() || !o.turns() {
-			return
-		}
-		u.core.Seal()
-		o.flush()
+		o.end()
+		return
 	}
-	if !o.revealer.drain(o.live, o.h.lost) {
+	defer o.end()
+	if u.ending.Err() == nil {
+		o.end()
+		u.state.Lock()
+		u.core.Resign()
+		u.state.Unlock()
+		u.note(nil)
+		u.log.Info("this node gives up the unit for another standing", "epoch", o.t.epoch)
 		return
 	}
 	o.keeper.finish(o.live)
@@ -324,6 +331,31 @@ func (o *owner) finish() {
 	}
 	u.saveLast(o.live)
 	u.log.Info("this node gives the unit back", "epoch", o.t.epoch)
+}
+
+// drain does all that was accepted and reveals it; false when the ownership was lost,
+// the unit must end at once, or it is to be something else again.
+func (o *owner) drain(changed <-chan struct{}) bool {
+	u := o.u
+	o.works, o.done = append(o.works[o.done:], u.queue.close()...), 0
+	for o.done < len(o.works) || !u.core.Idle() {
+		select {
+		case <-o.live.Done():
+			return false
+		case <-o.h.lost:
+			return false
+		case <-changed:
+			return false
+		case <-o.answer():
+		case <-o.work():
+		}
+		if !o.settle() || !o.turns() {
+			return false
+		}
+		u.core.Seal()
+		o.flush()
+	}
+	return o.revealer.drain(o.live, o.durable, o.h.lost, changed)
 }
 
 // snapshotIfDue takes a snapshot when the log has grown enough: at a boundary of

@@ -8,6 +8,9 @@ import (
 	"weir/kernel/journal"
 )
 
+// ElsewhereNode stands for the owner's node where another location owns the unit.
+const ElsewhereNode = "(another location)"
+
 // Ownership says who decides for a unit, as far as this node knows.
 type Ownership struct {
 	// Self: this replica does, and takes work.
@@ -27,18 +30,23 @@ type tenure struct {
 
 // ownerBoard is where everybody reads who owns.
 type ownerBoard struct {
-	mu      sync.Mutex
-	node    string
-	lease   journal.Lease
-	tenure  *tenure
-	changed chan struct{}
+	mu       sync.Mutex
+	node     string
+	standing Standing
+	lease    journal.Lease
+	tenure   *tenure
+	changed  chan struct{}
 }
 
 // closed is a channel that is always ready: what has ended, what need not wait.
 var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-func newOwnerBoard(node string) *ownerBoard {
-	return &ownerBoard{node: node, changed: make(chan struct{})}
+func newOwnerBoard(node string, s Standing) *ownerBoard {
+	return &ownerBoard{node: node, standing: s, changed: make(chan struct{})}
+}
+
+func (b *ownerBoard) stand(s Standing) {
+	b.update(func() { b.standing = s })
 }
 
 func (b *ownerBoard) saw(l journal.Lease) {
@@ -64,11 +72,15 @@ func (b *ownerBoard) update(change func()) {
 
 // read tells what the board says; the caller holds the lock.
 func (b *ownerBoard) read() Ownership {
-	o := Ownership{Node: b.lease.Node, Address: b.lease.Address, Epoch: b.lease.Epoch}
-	if b.tenure != nil {
-		o.Self, o.Epoch = true, b.tenure.epoch
+	switch {
+	case b.tenure != nil:
+		return Ownership{Self: true, Node: b.lease.Node, Address: b.lease.Address, Epoch: b.tenure.epoch}
+	case b.standing.Mode == Primary:
+		return Ownership{Node: b.lease.Node, Address: b.lease.Address, Epoch: b.lease.Epoch}
+	case b.standing.Elsewhere != "":
+		return Ownership{Node: ElsewhereNode, Address: b.standing.Elsewhere}
 	}
-	return o
+	return Ownership{}
 }
 
 func (b *ownerBoard) look() (Ownership, <-chan struct{}) {

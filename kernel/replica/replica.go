@@ -24,6 +24,9 @@
 //  6. The log is trimmed only behind a snapshot that has a second, older one as its
 //     fallback, and never from under a payload that was live when that was durable.
 //  7. Start starts all goroutines of a unit; Stop and Abort end and await them.
+//  8. A unit owns only where it stands as primary, and shows nothing while its
+//     location's permit does not hold. When Settled says that it stands otherwise,
+//     nothing of its ownership is under way any more.
 //
 // Refuses: to know what facts mean, to repair a damaged log, to choose which node
 // should own, to pass work on to the owner (see the front ends).
@@ -54,8 +57,15 @@ type Options struct {
 	Leases    Leases
 	// Generation numbers the logs of a unit (rule 10 of the journal); Open uses it.
 	Generation int
-	// Standby: this replica folds and never owns.
-	Standby bool
+	// Standing is what the unit is in this location at first: see Stand.
+	Standing Standing
+	// Permit says until when this location may show what is decided here; nil is
+	// always.
+	Permit *Permit
+	// Barrier is what an owner heeds of another location; nil is nothing.
+	Barrier Barrier
+	// Source is where a secondary copies from; nil: it only folds what is there.
+	Source Source
 
 	// OnGain runs as the first turn of each ownership of this replica.
 	OnGain func(*Turn)
@@ -97,6 +107,9 @@ func (o *Options) defaults() {
 	if o.Observer == nil {
 		o.Observer = Unobserved{}
 	}
+	if o.Barrier == nil {
+		o.Barrier = unbarred{}
+	}
 }
 
 // Unit is one unit's replica on this node.
@@ -110,14 +123,16 @@ type Unit struct {
 	core   *core.Replica
 	state  sync.RWMutex
 	bounds core.Bounds
-	placed bool      // core stands on a place in the log that is good to follow from
-	held   *hold     // the lease, while it is held
-	idle   time.Time // since when it is held without owning
+	placed bool               // core stands on a place in the log that is good to follow from
+	held   *hold              // the lease, while it is held
+	loose  []*journal.Pending // appends of an ownership that ended before their outcome
+	idle   time.Time          // since when it is held without owning
 
-	queue  *queue
-	board  *ownerBoard
-	leaser *leaser
-	waker  waker
+	queue    *queue
+	board    *ownerBoard
+	standing *standingBoard
+	leaser   *leaser
+	waker    waker
 
 	warm     chan struct{} // closed when the log was folded once
 	finished chan struct{} // closed when the unit has ended
@@ -125,6 +140,7 @@ type Unit struct {
 	position atomic.Uint64 // of the newest record folded or durable
 
 	stop    context.CancelFunc // end in order
+	ending  context.Context    // over when the unit is to end
 	abort   context.CancelFunc // end at once
 	ends    sync.WaitGroup
 	closers []func() // end the writers that Open opened
@@ -159,7 +175,8 @@ func New(o Options) *Unit {
 		watch:    o.Observer,
 		core:     core.New(o.Machine, o.Node),
 		queue:    newQueue(o.Unit),
-		board:    newOwnerBoard(o.Node),
+		board:    newOwnerBoard(o.Node, o.Standing),
+		standing: newStandingBoard(o.Standing),
 		warm:     make(chan struct{}),
 		finished: make(chan struct{}),
 	}
@@ -169,16 +186,13 @@ func New(o Options) *Unit {
 	return u
 }
 
-// Start begins to fold and, unless this is a standby, to compete for ownership.
+// Start begins to fold and, where the unit is primary, to compete for ownership.
 // It does not wait: see WaitOwner and Ready.
 func (u *Unit) Start() {
 	live, abort := context.WithCancel(context.Background())
 	seek, stop := context.WithCancel(live)
 	candidacy, retire := context.WithCancel(live)
-	u.abort, u.stop = abort, stop
-	if u.o.Standby {
-		retire()
-	}
+	u.abort, u.stop, u.ending = abort, stop, seek
 	var loops sync.WaitGroup
 	loops.Go(func() { u.leaser.run(live, candidacy) })
 	u.ends.Go(func() { u.leaser.watch(live) })
@@ -227,12 +241,18 @@ func (u *Unit) Abort() {
 // The error is of kind NotOwner when this replica does not own. Not to be called
 // from a turn, a reveal or a View: see Try.
 func (u *Unit) Do(work func(*Turn)) error {
+	if err := u.admit(context.Background()); err != nil {
+		return err
+	}
 	_, err := u.queue.push(context.Background(), work)
 	return err
 }
 
 // Try is Do that does not wait: it fails with kind Busy when the queue is full.
 func (u *Unit) Try(work func(*Turn)) error {
+	if _, err := u.o.Barrier.Admit(); err != nil {
+		return err
+	}
 	return u.queue.try(work)
 }
 
@@ -241,6 +261,24 @@ func (u *Unit) Try(work func(*Turn)) error {
 // Unavailable (the ownership ended) and Timeout (ctx ended) when it may have run,
 // and may be durable or not.
 func (u *Unit) Call(ctx context.Context, work func(*Turn)) error {
+	if err := u.admit(ctx); err != nil {
+		return err
+	}
+	return u.call(ctx, work)
+}
+
+// admit holds work back as long as the other location is too far behind.
+func (u *Unit) admit(ctx context.Context) error {
+	pause, err := u.o.Barrier.Admit()
+	if err != nil || pause <= 0 {
+		return err
+	}
+	rest(ctx, pause)
+	return nil
+}
+
+// call is Call for the unit's own work.
+func (u *Unit) call(ctx context.Context, work func(*Turn)) error {
 	revealed := make(chan struct{})
 	t, err := u.queue.push(ctx, func(turn *Turn) {
 		work(turn)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"weir/kernel/journal"
 )
 
 const (
@@ -18,8 +20,9 @@ const (
 // revealer runs the reveals of one ownership, in order, on a goroutine of its
 // own, as long as the lease is safe.
 type revealer struct {
-	gate  *gate
-	watch Observer
+	gate    *gate
+	barrier Barrier
+	watch   Observer
 
 	mu      sync.Mutex
 	waiting []reveals
@@ -32,14 +35,16 @@ type revealer struct {
 	done   chan struct{}
 }
 
-// reveals are those of one batch, and when the first of its turns was taken.
+// reveals are those of one batch, when the first of its turns was taken, and the last
+// record that must be where the other location needs it.
 type reveals struct {
 	fns    []func()
 	opened time.Time
+	at     journal.Position
 }
 
-func startRevealer(g *gate, watch Observer) *revealer {
-	r := &revealer{gate: g, watch: watch, signal: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
+func startRevealer(g *gate, b Barrier, watch Observer) *revealer {
+	r := &revealer{gate: g, barrier: b, watch: watch, signal: make(chan struct{}, 1), quit: make(chan struct{}), done: make(chan struct{})}
 	go r.run()
 	return r
 }
@@ -75,15 +80,16 @@ func (r *revealer) stop() {
 	<-r.done
 }
 
-// drain waits until all that was given has run; false when ctx ends or the lease
-// is lost before.
-func (r *revealer) drain(ctx context.Context, lost <-chan struct{}) bool {
+// drain waits until all that was given has run; false when ctx ends, the lease is
+// lost or the unit is to be something else again before.
+func (r *revealer) drain(ctx context.Context, at journal.Position, lost, changed <-chan struct{}) bool {
 	ran := make(chan struct{})
-	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: time.Now()})
+	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: time.Now(), at: at})
 	select {
 	case <-ran:
 		return true
 	case <-lost:
+	case <-changed:
 	case <-ctx.Done():
 	}
 	return false
@@ -124,6 +130,9 @@ func (r *revealer) next() (reveals, bool) {
 // reveal runs the reveals of one batch and reports false when the ownership
 // ended meanwhile.
 func (r *revealer) reveal(rs reveals) bool {
+	if !r.covered(rs.at) {
+		return false
+	}
 	for i, fn := range rs.fns {
 		if i%revealsPerLook == 0 && !r.gate.pass(r.quit) {
 			return false
@@ -143,15 +152,30 @@ func (r *revealer) reveal(rs reveals) bool {
 	return true
 }
 
-// gate lets reveals pass while the lease is safe: until some time after the last
-// renewal, by the local monotonic clock.
+// covered waits until the other location is as far as it must be; false when the
+// ownership ends before.
+func (r *revealer) covered(at journal.Position) bool {
+	for wait := r.barrier.Covered(at); wait != nil; wait = r.barrier.Covered(at) {
+		select {
+		case <-wait:
+		case <-r.quit:
+			return false
+		}
+	}
+	return true
+}
+
+// gate lets reveals pass while the lease and the location's permit are safe: the lease
+// until some time after the last renewal, by the local monotonic clock.
 type gate struct {
+	permit *Permit
+
 	mu      sync.Mutex
 	until   time.Time
 	changed chan struct{}
 }
 
-func newGate() *gate { return &gate{changed: make(chan struct{})} }
+func newGate(p *Permit) *gate { return &gate{permit: p, changed: make(chan struct{})} }
 
 // extend moves the time up to which the lease is safe; the zero time closes the
 // gate.
@@ -163,19 +187,21 @@ func (g *gate) extend(until time.Time) {
 	g.changed = make(chan struct{})
 }
 
-// pass waits until the lease is safe and reports false when quit closes first.
+// pass waits until both are safe and reports false when quit closes first.
 func (g *gate) pass(quit <-chan struct{}) bool {
 	for {
 		g.mu.Lock()
 		safe, changed := time.Now().Before(g.until), g.changed
 		g.mu.Unlock()
-		if safe {
+		permitted, news := g.permit.holds()
+		if safe && permitted {
 			return true
 		}
 		select {
 		case <-quit:
 			return false
 		case <-changed:
+		case <-news:
 		}
 	}
 }

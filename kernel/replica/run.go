@@ -19,8 +19,12 @@ import (
 func (u *Unit) run(live, seek context.Context) {
 	var retry backoff
 	for seek.Err() == nil {
+		s, stint, end := u.stint(seek)
+		u.enter(live, s)
 		began := time.Now()
-		err := u.life(live, seek)
+		err := u.life(live, stint, s)
+		changed := stint.Err() != nil
+		end()
 		if d, ok := errors.AsType[*journal.Damage](err); ok {
 			u.fail(d)
 			return
@@ -28,7 +32,7 @@ func (u *Unit) run(live, seek context.Context) {
 		if time.Since(began) > backoffMax {
 			retry.reset()
 		}
-		if err != nil && seek.Err() == nil {
+		if err != nil && !changed {
 			u.log.Warn("the replica starts again", "error", err)
 			u.note(fault.Wrap(fault.Unavailable, err, "%s is being folded again.", u.o.Unit))
 			u.leaveToOthers()
@@ -43,30 +47,42 @@ const openingsFor = 4
 
 func (u *Unit) leaveToOthers() {
 	if u.held != nil && time.Since(u.idle) > openingsFor*u.o.LeaseTimeout {
+		u.held.tired.Store(true)
 		poke(u.held.giveUp)
 		u.held = nil
 	}
 }
 
-// life goes from wherever the replica stands to the end of its next ownership.
-func (u *Unit) life(live, seek context.Context) error {
-	if err := u.catchUp(seek); err != nil {
+// life goes from wherever the replica stands to the end of its next ownership, or
+// until the standing ends.
+func (u *Unit) life(live, stint context.Context, s Standing) error {
+	if err := u.catchUp(stint); err != nil {
 		return err
 	}
+	if s.Mode == Halted {
+		return u.stands(u.halt(stint))
+	}
 	if u.held == nil || u.held.gone() {
-		h, err := u.follow(seek)
+		h, err := u.follow(stint)
 		if err != nil {
-			u.placed = !errors.Is(err, journal.ErrTrimmed)
-			return err
+			return u.stands(err)
 		}
 		u.held, u.idle = h, time.Now()
 	}
-	if err := u.takeOver(seek, u.held); err != nil {
-		u.placed = !errors.Is(err, journal.ErrTrimmed)
-		return err
+	if s.Mode == Secondary {
+		return u.stands(u.copyWhile(stint, u.held))
 	}
-	err := newOwner(u, u.held).run(live, seek)
+	if err := u.takeOver(stint, u.held, s.Floor); err != nil {
+		return u.stands(err)
+	}
+	err := newOwner(u, u.held).run(live, stint)
 	u.idle = time.Now()
+	return err
+}
+
+// stands notes whether an error that ended the folding leaves the replica its place.
+func (u *Unit) stands(err error) error {
+	u.placed = !errors.Is(err, journal.ErrTrimmed)
 	return err
 }
 
@@ -144,7 +160,7 @@ func (u *Unit) follow(ctx context.Context) (*hold, error) {
 	cancel()
 	granted.Wait()
 	if h != nil {
-		return h, nil
+		return h, nil // also when the standing has ended: then it is given back or used
 	}
 	return nil, fmt.Errorf("follow from position %d: %w", u.core.Tail().Last, err)
 }
@@ -154,8 +170,8 @@ var errLeaseGone = errors.New("the lease is gone")
 
 // takeOver folds to the end and opens an epoch there, again and again while others
 // append in between.
-func (u *Unit) takeOver(ctx context.Context, h *hold) error {
-	ctx, cancel := context.WithCancelCause(ctx)
+func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
+	ctx, cancel := context.WithCancelCause(stint)
 	defer cancel(nil)
 	go func() {
 		select {
@@ -164,7 +180,7 @@ func (u *Unit) takeOver(ctx context.Context, h *hold) error {
 		case <-ctx.Done():
 		}
 	}()
-	u.core.LeaseGranted(h.floor)
+	u.core.LeaseGranted(max(h.floor, floor))
 	u.note(nil)
 	for {
 		err := u.openEpoch(ctx)
@@ -178,7 +194,8 @@ func (u *Unit) takeOver(ctx context.Context, h *hold) error {
 	}
 }
 
-// openEpoch folds to the end and appends the opening batch right behind it.
+// openEpoch folds to the end and appends the opening batch right behind it. When ctx
+// ends meanwhile, what becomes of that batch is for enter to await.
 func (u *Unit) openEpoch(ctx context.Context) error {
 	end, err := u.o.Log.Replay(ctx, u.core.Tail(), u.fold)
 	if err != nil {
@@ -192,6 +209,7 @@ func (u *Unit) openEpoch(ctx context.Context) error {
 	case <-p.Done():
 	case <-ctx.Done():
 		u.core.LeaseLost()
+		u.loose = append(u.loose, p)
 		return ctx.Err()
 	}
 	if err := p.Err(); err != nil {

@@ -159,6 +159,13 @@ func (r *Replica) LeaseLost() {
 	}
 }
 
+// Resign ends an ownership that has nothing pending; the state stays, and the replica
+// folds on.
+func (r *Replica) Resign() {
+	must(r.role == Owner && r.Idle(), "resign: not an owner, or something is pending")
+	r.role = Follower
+}
+
 // Open makes a candidate that has folded all there is append its opening batch,
 // which expects the log to end at end. end may be behind Tail by records that
 // belong to no whole batch, never by batches.
