@@ -1,7 +1,11 @@
 // Package hop passes a connection from the node that accepted it to the node
 // that must serve it. The dialling node introduces the connection with a few
-// bytes of its own choosing, both nodes prove that they know the cluster's
-// secret, and from then on bytes are copied both ways.
+// bytes of its own choosing, both nodes prove that they know the secret they
+// share, and from then on bytes are copied both ways.
+//
+// Nodes of one location share the cluster's secret. Nodes of two locations share
+// that of their pairing: then the dialler names its location first, and the
+// receiver finds the secret by that name.
 //
 // What it promises:
 //  1. Nothing of the client's is sent, and no introduction is believed, before
@@ -12,10 +16,15 @@
 //     the middle can pass them on. On the loopback interface a hop is plain.
 //  3. An introduction has at most aboutBytesMax bytes, a handshake at most
 //     handshakeTimeout, copying at most two buffers of copyBytes.
+//  4. The proofs cover the dialler's name: a location that shares its secret with
+//     another cannot be made to talk to itself.
+//  5. Who names a location that is not known here is answered as who does not know
+//     the secret is.
 //
 // What it refuses: an empty secret, and a plain hop from another machine.
 //
-// On the wire (v1): the dialler sends Prefix and a newline; the receiver answers 32
+// On the wire (v1): the dialler sends Prefix, between locations a space and its
+// name, and a newline; the receiver answers 32
 // random bytes; the dialler sends 32 random bytes, the length of the introduction
 // (4 bytes, big endian), the introduction and a proof (HMAC-SHA-256, 32 bytes);
 // the receiver answers 'Y' and its own proof, or closes.
@@ -32,6 +41,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -40,18 +50,20 @@ const Prefix = "WEIR-HOP/1"
 
 const (
 	aboutBytesMax    = 64 << 10
+	nameBytesMax     = 64
 	handshakeTimeout = 5 * time.Second
 	nonceBytes       = 32
 	exporterLabel    = "EXPORTER-weir-hop"
 )
 
 // ErrSecret says that the other side did not prove that it knows the secret.
-var ErrSecret = errors.New("the other node does not know the cluster's secret")
+var ErrSecret = errors.New("the other node does not know the secret")
 
 // Dial connects to another node's door and introduces a connection with about.
-// What is written to the result next is the client's.
-func Dial(ctx context.Context, address string, secret, about []byte) (net.Conn, error) {
-	if err := check(secret, about); err != nil {
+// name is the location of the one who dials when the other node is of another one,
+// else empty. What is written to the result next is the client's.
+func Dial(ctx context.Context, address, name string, secret, about []byte) (net.Conn, error) {
+	if err := check(name, secret, about); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
@@ -62,7 +74,7 @@ func Dial(ctx context.Context, address string, secret, about []byte) (net.Conn, 
 		return nil, fmt.Errorf("reach node at %s: %w", address, err)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
-	joined, err := introduce(ctx, conn, secret, about)
+	joined, err := introduce(ctx, conn, name, secret, about)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -73,9 +85,12 @@ func Dial(ctx context.Context, address string, secret, about []byte) (net.Conn, 
 	return joined, nil
 }
 
-func check(secret, about []byte) error {
+func check(name string, secret, about []byte) error {
 	if len(secret) == 0 {
-		return errors.New("nodes pass connections on only when the cluster has a secret")
+		return errors.New("nodes pass connections on only when they share a secret")
+	}
+	if len(name) > nameBytesMax || strings.ContainsAny(name, " \r\n") {
+		return fmt.Errorf("%q can not be the name of a location: at most %d bytes without spaces", name, nameBytesMax)
 	}
 	if len(about) > aboutBytesMax {
 		return fmt.Errorf("an introduction of %d bytes is longer than %d", len(about), aboutBytesMax)
@@ -84,7 +99,8 @@ func check(secret, about []byte) error {
 }
 
 // introduce is the dialler's half of the handshake.
-func introduce(ctx context.Context, conn net.Conn, secret, about []byte) (net.Conn, error) {
+func introduce(ctx context.Context, conn net.Conn, name string, secret, about []byte) (net.Conn, error) {
+	greeting := greetingOf(name)
 	var binding []byte
 	if !Loopback(conn.RemoteAddr()) {
 		secured := tls.Client(conn, &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true}) // see promise 2
@@ -98,7 +114,7 @@ func introduce(ctx context.Context, conn net.Conn, secret, about []byte) (net.Co
 		}
 		conn = secured
 	}
-	if _, err := io.WriteString(conn, Prefix+"\n"); err != nil {
+	if _, err := io.WriteString(conn, greeting+"\n"); err != nil {
 		return nil, err
 	}
 	theirs := make([]byte, nonceBytes)
@@ -109,7 +125,7 @@ func introduce(ctx context.Context, conn net.Conn, secret, about []byte) (net.Co
 	message := append([]byte{}, ours...)
 	message = binary.BigEndian.AppendUint32(message, uint32(len(about)))
 	message = append(message, about...)
-	message = append(message, prove(secret, "dialler", theirs, ours, binding, about)...)
+	message = append(message, prove(secret, greeting, "dialler", theirs, ours, binding, about)...)
 	if _, err := conn.Write(message); err != nil {
 		return nil, err
 	}
@@ -117,51 +133,79 @@ func introduce(ctx context.Context, conn net.Conn, secret, about []byte) (net.Co
 	if _, err := io.ReadFull(conn, answer); err != nil {
 		return nil, fmt.Errorf("it did not take the connection: %w", err)
 	}
-	if answer[0] != 'Y' || !hmac.Equal(answer[1:], prove(secret, "receiver", theirs, ours, binding, nil)) {
+	if answer[0] != 'Y' || !hmac.Equal(answer[1:], prove(secret, greeting, "receiver", theirs, ours, binding, nil)) {
 		return nil, ErrSecret
 	}
 	return conn, nil
 }
 
-// Receive answers a hop that arrives on conn, which begins with Prefix, and
-// returns how the other node introduced it. state is the TLS session the hop is
-// in, nil for none. What is read from conn next is the client's.
-func Receive(conn net.Conn, state *tls.ConnectionState, secret []byte) ([]byte, error) {
-	if err := check(secret, nil); err != nil {
-		return nil, err
+// greetingOf is the first line of a hop, without its end.
+func greetingOf(name string) string {
+	if name == "" {
+		return Prefix
 	}
+	return Prefix + " " + name
+}
+
+// Receive answers a hop that arrives on conn, which begins with Prefix, and
+// returns who dialled (empty: a node of this location) and how the other node
+// introduced it. secretOf finds the secret that is shared with a location, with the
+// nodes of this one by the empty name; nil: there is none. state is the TLS session
+// the hop is in, nil for none. What is read from conn next is the client's.
+func Receive(conn net.Conn, state *tls.ConnectionState, secretOf func(name string) []byte) (name string, about []byte, err error) {
 	var binding []byte
 	if state != nil {
-		var err error
 		if binding, err = bind(state); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	} else if !Loopback(conn.RemoteAddr()) {
-		return nil, errors.New("a hop from another machine must be inside TLS")
+		return "", nil, errors.New("a hop from another machine must be inside TLS")
 	}
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	defer conn.SetDeadline(time.Time{})
+	name, err = greeted(conn)
+	if err != nil {
+		return "", nil, err
+	}
+	secret := secretOf(name)
+	if len(secret) == 0 {
+		secret = fresh() // nobody can prove that: see promise 5
+	}
 	ours, theirs, about, proof, err := hear(conn)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	if !hmac.Equal(proof, prove(secret, "dialler", ours, theirs, binding, about)) {
-		return nil, ErrSecret
+	greeting := greetingOf(name)
+	if !hmac.Equal(proof, prove(secret, greeting, "dialler", ours, theirs, binding, about)) {
+		return "", nil, ErrSecret
 	}
-	_, err = conn.Write(append([]byte{'Y'}, prove(secret, "receiver", ours, theirs, binding, nil)...))
-	return about, err
+	_, err = conn.Write(append([]byte{'Y'}, prove(secret, greeting, "receiver", ours, theirs, binding, nil)...))
+	return name, about, err
 }
 
-// hear reads the dialler's half of the handshake.
+// greeted reads the first line and returns the name in it. It reads no byte more.
+func greeted(conn net.Conn) (name string, err error) {
+	line := make([]byte, 0, len(Prefix)+1+nameBytesMax+1)
+	for len(line) < cap(line) {
+		line = line[:len(line)+1]
+		if _, err := io.ReadFull(conn, line[len(line)-1:]); err != nil {
+			return "", err
+		}
+		if line[len(line)-1] == '\n' {
+			break
+		}
+	}
+	rest, whole := strings.CutSuffix(string(line), "\n")
+	rest, hop := strings.CutPrefix(rest, Prefix)
+	name, named := strings.CutPrefix(rest, " ")
+	if !whole || !hop || named != (rest != "") || named && name == "" {
+		return "", errors.New("this is no hop")
+	}
+	return name, nil
+}
+
+// hear reads the dialler's half of the handshake behind its greeting.
 func hear(conn net.Conn) (ours, theirs, about, proof []byte, err error) {
-	greeting := make([]byte, len(Prefix)+1)
-	if _, err = io.ReadFull(conn, greeting); err != nil {
-		return
-	}
-	if string(greeting) != Prefix+"\n" {
-		err = errors.New("this is no hop")
-		return
-	}
 	ours = fresh()
 	if _, err = conn.Write(ours); err != nil {
 		return
@@ -183,9 +227,9 @@ func hear(conn net.Conn) (ours, theirs, about, proof []byte, err error) {
 
 // prove says "I know the secret" in a way that is good for this hop only. The
 // order is receiver's number, dialler's number on both sides.
-func prove(secret []byte, who string, receiver, dialler, binding, about []byte) []byte {
+func prove(secret []byte, greeting, who string, receiver, dialler, binding, about []byte) []byte {
 	mac := hmac.New(sha256.New, secret)
-	for _, part := range [][]byte{[]byte(Prefix), []byte(who), receiver, dialler, binding, about} {
+	for _, part := range [][]byte{[]byte(greeting), []byte(who), receiver, dialler, binding, about} {
 		var size [4]byte
 		binary.BigEndian.PutUint32(size[:], uint32(len(part)))
 		mac.Write(size[:])

@@ -45,9 +45,13 @@ func pair(t testing.TB) (near, away net.Conn) {
 }
 
 type heard struct {
+	name  string
 	about []byte
 	err   error
 }
+
+// always is for receivers that share one secret with everybody.
+func always(secret []byte) func(string) []byte { return func(string) []byte { return secret } }
 
 // receive runs Receive on the far end, inside TLS when config is given.
 func receive(away net.Conn, config *tls.Config, secret []byte) <-chan heard {
@@ -65,11 +69,11 @@ func receive(away net.Conn, config *tls.Config, secret []byte) <-chan heard {
 			got := secured.ConnectionState()
 			conn, state = secured, &got
 		}
-		about, err := Receive(conn, state, secret)
+		name, about, err := Receive(conn, state, always(secret))
 		if err != nil {
 			away.Close()
 		}
-		result <- heard{about, err}
+		result <- heard{name, about, err}
 		if err == nil {
 			io.Copy(conn, conn)
 			conn.Close()
@@ -105,7 +109,7 @@ func TestIntroductionArrivesAndBytesFollow(t *testing.T) {
 				near, away, tlsConfig = far{near}, far{away}, config(t)
 			}
 			result := receive(away, tlsConfig, secret)
-			conn, err := introduce(t.Context(), near, secret, []byte(`{"unit":"orders"}`))
+			conn, err := introduce(t.Context(), near, "", secret, []byte(`{"unit":"orders"}`))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +128,7 @@ func TestIntroductionArrivesAndBytesFollow(t *testing.T) {
 func TestWrongSecretIsRefusedByBothSides(t *testing.T) {
 	near, away := pair(t)
 	result := receive(away, nil, []byte("another"))
-	if _, err := introduce(t.Context(), near, secret, []byte("x")); err == nil {
+	if _, err := introduce(t.Context(), near, "", secret, []byte("x")); err == nil {
 		t.Error("the dialler believed it")
 	}
 	if got := <-result; !errors.Is(got.err, ErrSecret) {
@@ -139,7 +143,7 @@ func TestWrongSecretIsRefusedByBothSides(t *testing.T) {
 		io.ReadFull(away, make([]byte, nonceBytes+4+1+32))
 		away.Write(append([]byte{'Y'}, make([]byte, 32)...))
 	}()
-	if _, err := introduce(t.Context(), near, secret, []byte("x")); !errors.Is(err, ErrSecret) {
+	if _, err := introduce(t.Context(), near, "", secret, []byte("x")); !errors.Is(err, ErrSecret) {
 		t.Error(err)
 	}
 }
@@ -155,7 +159,7 @@ func TestNobodyInTheMiddle(t *testing.T) {
 		in, out := tls.Server(middleIn, relay), tls.Client(middleOut, &tls.Config{InsecureSkipVerify: true})
 		Join(context.Background(), in, out)
 	}()
-	if _, err := introduce(t.Context(), far{near}, secret, []byte("x")); err == nil {
+	if _, err := introduce(t.Context(), far{near}, "", secret, []byte("x")); err == nil {
 		t.Error("the dialler did not notice")
 	}
 	if got := <-result; !errors.Is(got.err, ErrSecret) {
@@ -163,11 +167,100 @@ func TestNobodyInTheMiddle(t *testing.T) {
 	}
 }
 
+// TestLocationsFindTheirSecretByName: the dialler's name chooses the secret, arrives
+// with the introduction, and is covered by the proofs.
+func TestLocationsFindTheirSecretByName(t *testing.T) {
+	secrets := map[string]string{"": "of the cluster", "west": "of the pairing"}
+	find := func(name string) []byte { return []byte(secrets[name]) }
+	cases := []struct {
+		says, secret string
+		taken        bool
+	}{
+		{"", "of the cluster", true},
+		{"west", "of the pairing", true},
+		{"west", "of the cluster", false},
+		{"", "of the pairing", false},
+		{"north", "of the pairing", false},
+		{"north", "", false},
+	}
+	for _, c := range cases {
+		near, away := pair(t)
+		result := make(chan heard, 1)
+		go func() {
+			name, about, err := Receive(away, nil, find)
+			away.Close()
+			result <- heard{name, about, err}
+		}()
+		_, err := introduce(t.Context(), near, c.says, []byte(c.secret), []byte("x"))
+		got := <-result
+		if (err == nil) != c.taken || (got.err == nil) != c.taken {
+			t.Errorf("%+v: %v and %v", c, err, got.err)
+		}
+		if c.taken && (got.name != c.says || string(got.about) != "x") {
+			t.Errorf("%+v: %+v", c, got)
+		}
+		if !c.taken && !errors.Is(got.err, ErrSecret) {
+			t.Errorf("%+v: %v", c, got.err)
+		}
+	}
+}
+
+// TestNobodyIsMadeToTalkToItself: two locations share a secret both ways. Who plays a
+// dialler's words back to the location that said them is not believed, for there that
+// name has no secret.
+func TestNobodyIsMadeToTalkToItself(t *testing.T) {
+	west := func(name string) []byte { // what west shares, and with whom
+		if name == "east" {
+			return secret
+		}
+		return nil
+	}
+	for _, rename := range []bool{false, true} {
+		near, middleIn := pair(t)
+		middleOut, away := pair(t)
+		result := make(chan heard, 1)
+		go func() {
+			name, about, err := Receive(away, nil, west)
+			away.Close()
+			result <- heard{name, about, err}
+		}()
+		go func() {
+			if rename { // the one in the middle gives itself the other name
+				io.ReadFull(middleIn, make([]byte, len(Prefix)+len(" west\n")))
+				io.WriteString(middleOut, Prefix+" east\n")
+			}
+			Join(context.Background(), middleIn, middleOut)
+		}()
+		if _, err := introduce(t.Context(), near, "west", secret, []byte("x")); err == nil {
+			t.Error("west believes that it speaks to east")
+		}
+		if got := <-result; !errors.Is(got.err, ErrSecret) {
+			t.Errorf("west believes that east speaks: %v", got.err)
+		}
+	}
+}
+
+func TestNamesAreBounded(t *testing.T) {
+	for _, name := range []string{"two words", "a\nb", strings.Repeat("x", nameBytesMax+1)} {
+		if _, err := Dial(t.Context(), "127.0.0.1:1", name, secret, nil); err == nil || !strings.Contains(err.Error(), "can not be the name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, line := range []string{Prefix + " \n", Prefix + "west\n", Prefix + " " + strings.Repeat("x", nameBytesMax+1), "WEIR-HUP/1\n"} {
+		near, away := pair(t)
+		io.WriteString(near, line)
+		near.(*net.TCPConn).CloseWrite()
+		if _, _, err := Receive(away, nil, always(secret)); err == nil || !strings.Contains(err.Error(), "no hop") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
+}
+
 func TestRecordedHopCannotBePlayedAgain(t *testing.T) {
 	near, away := pair(t)
 	result := receive(away, nil, secret)
 	var said bytes.Buffer
-	if _, err := introduce(t.Context(), recorder{near, &said}, secret, []byte("x")); err != nil {
+	if _, err := introduce(t.Context(), recorder{near, &said}, "", secret, []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	<-result
@@ -188,16 +281,13 @@ func (r recorder) Write(p []byte) (int, error) { r.said.Write(p); return r.Conn.
 
 func TestWhatIsRefused(t *testing.T) {
 	near, away := pair(t)
-	if _, err := Receive(far{away}, nil, secret); err == nil || !strings.Contains(err.Error(), "inside TLS") {
+	if _, _, err := Receive(far{away}, nil, always(secret)); err == nil || !strings.Contains(err.Error(), "inside TLS") {
 		t.Error(err)
 	}
-	if _, err := Receive(away, nil, nil); err == nil {
+	if _, err := Dial(t.Context(), "127.0.0.1:1", "", nil, nil); err == nil {
 		t.Error("an empty secret")
 	}
-	if _, err := Dial(t.Context(), "127.0.0.1:1", nil, nil); err == nil {
-		t.Error("an empty secret")
-	}
-	if _, err := Dial(t.Context(), "127.0.0.1:1", secret, make([]byte, aboutBytesMax+1)); err == nil {
+	if _, err := Dial(t.Context(), "127.0.0.1:1", "", secret, make([]byte, aboutBytesMax+1)); err == nil {
 		t.Error("a long introduction")
 	}
 	result := receive(away, nil, secret)
@@ -211,7 +301,7 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Dial(cancelled, "127.0.0.1:1", secret, nil); err == nil {
+	if _, err := Dial(cancelled, "127.0.0.1:1", "", secret, nil); err == nil {
 		t.Error("dialled for nobody")
 	}
 }
@@ -251,6 +341,7 @@ func TestJoinEndsWithItsContext(t *testing.T) {
 
 func FuzzReceive(f *testing.F) {
 	f.Add([]byte(Prefix+"\n"), []byte("about"))
+	f.Add([]byte(Prefix+" west\n"), []byte("about"))
 	f.Add([]byte(Prefix+"x"), []byte(""))
 	f.Fuzz(func(t *testing.T, greeting, rest []byte) {
 		near, away := net.Pipe()
@@ -260,7 +351,7 @@ func FuzzReceive(f *testing.F) {
 			near.Write(rest)
 			near.Close()
 		}()
-		if _, err := Receive(loop{away}, nil, secret); err == nil {
+		if _, _, err := Receive(loop{away}, nil, always(secret)); err == nil {
 			t.Fatal("believed without a proof")
 		}
 		away.Close()

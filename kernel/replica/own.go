@@ -334,9 +334,11 @@ func (o *owner) finish() {
 }
 
 // drain does all that was accepted and reveals it; false when the ownership was lost,
-// the unit must end at once, or it is to be something else again.
+// the unit must end at once, it is to be something else again, or another location
+// decides.
 func (o *owner) drain(changed <-chan struct{}) bool {
 	u := o.u
+	revoked := u.o.Permit.gone()
 	o.works, o.done = append(o.works[o.done:], u.queue.close()...), 0
 	for o.done < len(o.works) || !u.core.Idle() {
 		select {
@@ -345,6 +347,8 @@ func (o *owner) drain(changed <-chan struct{}) bool {
 		case <-o.h.lost:
 			return false
 		case <-changed:
+			return false
+		case <-revoked:
 			return false
 		case <-o.answer():
 		case <-o.work():
@@ -355,7 +359,7 @@ func (o *owner) drain(changed <-chan struct{}) bool {
 		u.core.Seal()
 		o.flush()
 	}
-	return o.revealer.drain(o.live, o.durable, o.h.lost, changed)
+	return o.revealer.drain(o.live, o.durable, o.h.lost, changed, revoked)
 }
 
 // snapshotIfDue takes a snapshot when the log has grown enough: at a boundary of

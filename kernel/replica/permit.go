@@ -14,18 +14,39 @@ type Permit struct {
 	always  bool
 	until   time.Time
 	changed chan struct{}
+	revoked chan struct{} // closed while it is revoked
 }
 
 // NewPermit returns a permit that holds always, or not yet.
 func NewPermit(always bool) *Permit {
-	return &Permit{always: always, changed: make(chan struct{})}
+	return &Permit{always: always, changed: make(chan struct{}), revoked: make(chan struct{})}
 }
 
 // Extend lets it hold until a time, and not longer.
 func (p *Permit) Extend(until time.Time) { p.set(false, until) }
 
-// Revoke ends it now.
-func (p *Permit) Revoke() { p.set(false, time.Time{}) }
+// Revoke ends it now: another location decides. An owner that is to stand down then
+// does not wait to show what it has decided.
+func (p *Permit) Revoke() {
+	p.set(false, time.Time{})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.revoked:
+	default:
+		close(p.revoked)
+	}
+}
+
+// gone is closed while the permit is revoked.
+func (p *Permit) gone() <-chan struct{} {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.revoked
+}
 
 // Lift lets it hold always.
 func (p *Permit) Lift() { p.set(true, time.Time{}) }
@@ -41,6 +62,11 @@ func (p *Permit) set(always bool, until time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.always, p.until = always, until
+	select {
+	case <-p.revoked:
+		p.revoked = make(chan struct{})
+	default:
+	}
 	close(p.changed)
 	p.changed = make(chan struct{})
 }

@@ -82,7 +82,7 @@ func (r *revealer) stop() {
 
 // drain waits until all that was given has run; false when ctx ends, the lease is
 // lost or the unit is to be something else again before.
-func (r *revealer) drain(ctx context.Context, at journal.Position, lost, changed <-chan struct{}) bool {
+func (r *revealer) drain(ctx context.Context, at journal.Position, lost, changed, revoked <-chan struct{}) bool {
 	ran := make(chan struct{})
 	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: time.Now(), at: at})
 	select {
@@ -90,6 +90,7 @@ func (r *revealer) drain(ctx context.Context, at journal.Position, lost, changed
 		return true
 	case <-lost:
 	case <-changed:
+	case <-revoked:
 	case <-ctx.Done():
 	}
 	return false

@@ -291,3 +291,30 @@ func TestTheLastStandingCounts(t *testing.T) {
 		}
 	})
 }
+
+// An owner whose location was deposed may show nothing any more: it stands down
+// without what it could not show.
+func TestADeposedOwnerDoesNotWaitToBeHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permit := replica.NewPermit(true)
+		a := start(t, replicatest.NewLocation(), "a", func(o *replica.Options) { o.Permit = permit })
+		a.owns(t)
+		permit.Extend(time.Now())
+		shown := false
+		a.Do(func(turn *replica.Turn) {
+			a.shelf.Put(turn, "k", []byte("v"))
+			turn.Reveal(func() { shown = true })
+		})
+		synctest.Wait()
+		permit.Revoke()
+		a.Stand(replica.Standing{Mode: replica.Halted})
+		settled(t, a)
+		synctest.Wait()
+		if shown || a.get(t, "k") != "v" { // the fact is in the log, and folded like anybody's
+			t.Errorf("shown: %t; it has %q", shown, a.get(t, "k"))
+		}
+		permit.Lift()
+		a.Stand(replica.Standing{})
+		a.owns(t)
+	})
+}

@@ -15,11 +15,13 @@
 //  4. A transaction over any entities of a namespace happens whole or not at all.
 //  5. Message bodies and properties come out byte for byte as they went in.
 //  6. Any node takes any connection. The one that does not own the namespace passes
-//     it on; when ownership moves, connections end in a way that makes clients
-//     come back.
+//     it on, to another location when that has the namespace; when ownership moves,
+//     connections end in a way that makes clients come back.
 //  7. Nobody does anything without a claim for it. The emulator's well-known key
 //     is good for connections from this machine alone.
 //  8. Every limit is one of Azure's, or is named and documented here.
+//  9. A namespace that lives in another location is folded here and nothing else:
+//     no entity is defined or removed, nothing is decided.
 //
 // It refuses to know where a connection came from: whoever listens hands it over.
 package bus
@@ -68,6 +70,10 @@ type Options struct {
 	Store    *journal.Store
 	// Open opens the unit of a namespace. Left nil it is opened in Store.
 	Open func(ctx context.Context, o replica.Options) (*replica.Unit, error)
+	// Grouped reports whether a unit changes location with others; nil: none does. The
+	// declarations of such a namespace may come later than its messages: an entity is
+	// removed there only when its deletion was seen.
+	Grouped func(unit string) bool
 	// Node is this node's name, Address where other nodes reach it.
 	Node, Address string
 	// Default is the namespace of connections whose host names none: an address, or
@@ -93,6 +99,8 @@ type Service struct {
 	log  *slog.Logger
 	amqp *amqp.Service
 
+	opening sync.Mutex // one namespace is opened or closed at a time
+
 	mu     sync.Mutex
 	spaces map[string]*space // by lower-case name
 	listed bool              // the namespaces have been read once
@@ -108,6 +116,9 @@ func New(o Options) *Service {
 	s := &Service{o: o, log: o.Logger, spaces: map[string]*space{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.o.Grouped == nil {
+		s.o.Grouped = func(string) bool { return false }
 	}
 	if s.o.Open == nil {
 		s.o.Open = func(ctx context.Context, r replica.Options) (*replica.Unit, error) {
@@ -199,7 +210,7 @@ func (s *Service) ServeAgain(ctx context.Context, conn net.Conn, info server.Pee
 // UnitStatus is what one namespace's unit does on this node.
 type UnitStatus struct {
 	Unit, Namespace string
-	Role            string // "owner", "follower", "candidate" or "broken"
+	Role            string // "owner", "follower", "candidate", "standby", "halted" or "broken"
 	Node, Address   string // of the owner, as far as is known
 	Epoch           uint64
 	Position        uint64 // how far into its journal this node knows
@@ -216,8 +227,8 @@ func (s *Service) Units() []UnitStatus {
 	return all
 }
 
-// Ready is nil when every namespace is owned here or elsewhere, and this node
-// folds its log.
+// Ready is nil when every namespace is owned here or elsewhere, or stands by for
+// another location, and this node folds its log.
 func (s *Service) Ready() error {
 	s.mu.Lock()
 	listed, err := s.listed, s.err

@@ -261,7 +261,7 @@ func TestAutoDelete(t *testing.T) {
 	q := h.put("Microsoft.ServiceBus/namespaces/queues", "plenty/q", nil)
 	sp := h.bus.all()[0]
 	h.await("definition", func() bool { return h.bus.Counts(resource.Document{ID: q}) != nil })
-	h.must(newCatalog(h.registry, sp).Delete(h.within(), "Q"))
+	h.must(newCatalog(h.bus, sp).Delete(h.within(), "Q"))
 	if _, err := h.registry.Get(h.within(), q); !fault.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
 	}

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -17,15 +18,22 @@ import (
 type catalog struct {
 	registry Registry
 	space    *space
+	grouped  func() bool
+	log      *slog.Logger
 
 	mu      sync.Mutex
 	changed func()
 	deleted map[string]bool      // by lower-case path: seen to be deleted, and not put since
 	missing map[string]time.Time // since when others are not listed
+	kept    map[string]bool      // those that are kept although nobody declares them, and that was said
 }
 
-func newCatalog(r Registry, sp *space) *catalog {
-	return &catalog{registry: r, space: sp, changed: func() {}, deleted: map[string]bool{}, missing: map[string]time.Time{}}
+func newCatalog(s *Service, sp *space) *catalog {
+	unit := unitName(sp.id.Name())
+	return &catalog{
+		registry: s.o.Registry, space: sp, grouped: func() bool { return s.o.Grouped(unit) }, log: s.log,
+		changed: func() {}, deleted: map[string]bool{}, missing: map[string]time.Time{}, kept: map[string]bool{},
+	}
 }
 
 var _ namespace.Catalog = (*catalog)(nil)
@@ -45,6 +53,8 @@ const freshWait = 10 * time.Second
 
 // Gone implements namespace.Catalog. A registry that follows another node's may not
 // have heard of an entity yet: unless the deletion was seen, it must catch up first.
+// In a group the declarations come from another location, later than the messages:
+// only a deletion that was seen counts.
 func (c *catalog) Gone(ctx context.Context, path string) (bool, error) {
 	key := strings.ToLower(path)
 	c.mu.Lock()
@@ -52,6 +62,10 @@ func (c *catalog) Gone(ctx context.Context, path string) (bool, error) {
 	c.mu.Unlock()
 	if seen {
 		return true, nil
+	}
+	if c.grouped() {
+		c.keep(key)
+		return false, nil
 	}
 	if r, ok := c.registry.(Fresher); ok {
 		ctx, cancel := context.WithTimeout(ctx, freshWait)
@@ -67,6 +81,18 @@ func (c *catalog) Gone(ctx context.Context, path string) (bool, error) {
 		return true, nil
 	}
 	return false, err
+}
+
+// keep says once of an entity that it stays although it is not declared.
+func (c *catalog) keep(key string) {
+	c.mu.Lock()
+	said := c.kept[key]
+	c.kept[key] = true
+	c.mu.Unlock()
+	if !said {
+		c.log.Warn("an entity is not declared here and stays: its namespace is in a continuity group, and no deletion was seen. Declare it and delete it to remove it",
+			"namespace", c.space.id.Name(), "entity", key)
+	}
 }
 
 // missingLong says whether an entity has been missing for freshWait. If not, the
@@ -108,6 +134,7 @@ func (c *catalog) note(changes []resource.Change) {
 		default:
 			delete(c.deleted, path)
 			delete(c.missing, path)
+			delete(c.kept, path)
 		}
 	}
 }

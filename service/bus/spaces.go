@@ -30,6 +30,14 @@ type space struct {
 	wait   func()
 }
 
+// UnitName is the name of the unit that keeps a resource, which must be a namespace.
+func UnitName(id resource.ID) (string, bool) {
+	if !strings.EqualFold(id.Type(), typeNamespace) {
+		return "", false
+	}
+	return unitName(id.Name()), true
+}
+
 // unitName is the name of a namespace's unit.
 func unitName(ns string) string { return "servicebus-" + strings.ToLower(ns) }
 
@@ -85,6 +93,8 @@ func (s *Service) closeIn(ctx context.Context, deleted resource.ID) {
 // not listed goes on: only a deletion that was seen closes it, for a registry that is
 // being read again may be incomplete for a moment.
 func (s *Service) align(ctx context.Context) (revision uint64, err error) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	docs, revision, err := s.o.Registry.ListUnder(ctx, resource.ID{}, typeNamespace)
 	if err != nil {
 		return 0, err
@@ -124,12 +134,30 @@ func (s *Service) active() map[string]*space {
 	return all
 }
 
+// Reopen opens the unit of a namespace again, as Options.Open now opens it, and
+// returns when the old one has ended. Connections end as when ownership moves. Until
+// it returns without an error the namespace is not served; it can be called again.
+func (s *Service) Reopen(ctx context.Context, unit string) error {
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	for key, sp := range s.active() {
+		if unitName(sp.ns.Name()) != unit {
+			continue
+		}
+		if err := sp.stop(ctx); err != nil {
+			return fault.Wrap(fault.Unavailable, err, "The namespace %s did not end in order; it is not opened again.", sp.ns.Name())
+		}
+		return s.open(ctx, key, sp.id) // takes the place of the old one, which is known until then
+	}
+	return fault.New(fault.NotFound, "No namespace is kept by the unit %s.", unit)
+}
+
 // open starts one namespace.
 func (s *Service) open(ctx context.Context, key string, id resource.ID) error {
 	sp := &space{id: id}
 	sp.ns = namespace.New(namespace.Options{
 		Name:           id.Name(),
-		Catalog:        newCatalog(s.o.Registry, sp),
+		Catalog:        newCatalog(s, sp),
 		Logger:         s.log,
 		ConnectionsMax: s.o.ConnectionsMax,
 	})
@@ -163,6 +191,8 @@ func (s *Service) open(ctx context.Context, key string, id resource.ID) error {
 // close empties and stops a namespace that was deleted. Its journal stays, so that
 // a namespace of that name goes on from there.
 func (s *Service) close(ctx context.Context, key string, sp *space) {
+	s.opening.Lock()
+	defer s.opening.Unlock()
 	s.mu.Lock()
 	delete(s.spaces, key)
 	s.mu.Unlock()
@@ -183,15 +213,20 @@ func (sp *space) stop(ctx context.Context) error {
 
 // status tells what the unit does on this node.
 func (sp *space) status(node string) UnitStatus {
-	role, epoch := sp.unit.Status()
+	_, epoch := sp.unit.Status()
 	owner := sp.unit.Ownership()
 	u := UnitStatus{
-		Unit: unitName(sp.ns.Name()), Namespace: sp.ns.Name(), Role: role.String(),
+		Unit: unitName(sp.ns.Name()), Namespace: sp.ns.Name(), Role: sp.unit.RoleName(),
 		Node: owner.Node, Address: owner.Address, Epoch: epoch, Position: uint64(sp.unit.Position()), Ready: true,
 	}
 	err := sp.unit.Ready()
-	if err == nil && !owner.Self && (owner.Node == "" || owner.Node == node) {
-		err = fault.New(fault.Unavailable, "nobody owns it yet.")
+	if err == nil && !owner.Self {
+		switch mode := sp.unit.Standing().Mode; {
+		case mode == replica.Halted:
+			err = fault.New(fault.Unavailable, "it is halted: which location has it is not settled.")
+		case mode == replica.Primary && (owner.Node == "" || owner.Node == node):
+			err = fault.New(fault.Unavailable, "nobody owns it yet.")
+		}
 	}
 	if err != nil {
 		u.Ready, u.Reason = false, fault.Sentence(err)

@@ -29,6 +29,9 @@ var _ server.Service = (*visit)(nil)
 // connection that is passed on.
 type login struct {
 	Name, Key string // of SASL PLAIN; empty for the rest, which put tokens
+	// Namespace is the one that the node found which passes the connection on: in
+	// another location the same host name might lead to another.
+	Namespace string `json:",omitempty"`
 }
 
 // The SASL mechanisms. All but PLAIN say nothing: the token that follows does.
@@ -90,11 +93,11 @@ func loginOf(identity any) login {
 
 // Open implements server.Service: it finds the namespace and its owner.
 func (v *visit) Open(w *server.Conn) (server.Handler, error) {
-	ns, err := v.namespaceOf(w)
+	me := loginOf(w.Identity())
+	ns, err := v.namespaceOf(w, me)
 	if err != nil {
 		return nil, refusal(err)
 	}
-	me := loginOf(w.Identity())
 	var proven []identity.Principal
 	if me.Name != "" {
 		p, err := v.s.o.Credentials.Key(ns.Name(), me.Name, me.Key, v.peer())
@@ -108,6 +111,7 @@ func (v *visit) Open(w *server.Conn) (server.Handler, error) {
 		return nil, refusal(err)
 	}
 	if !owner.Self {
+		me.Namespace = ns.Name()
 		return nil, v.passOn(me, owner)
 	}
 	c, err := newConn(v, w, ns, proven)
@@ -131,17 +135,28 @@ func refusal(err error) *wire.Error {
 // lookAgain is how often a connection that waits for its namespace looks for it.
 const lookAgain = 20 * time.Millisecond
 
-// namespaceOf goes by the host name in the open frame, then by that of TLS. While
-// the namespaces are being read it waits.
-func (v *visit) namespaceOf(w *server.Conn) (*namespace.Namespace, error) {
-	host := w.Hostname()
+// namespaceOf goes by what the node found that passed the connection on, then by the
+// host name in the open frame, then by that of TLS. While the namespaces are being
+// read it waits.
+func (v *visit) namespaceOf(w *server.Conn, me login) (*namespace.Namespace, error) {
+	host := me.Namespace
+	if host == "" {
+		host = w.Hostname()
+	}
 	if host == "" {
 		host = serverName(v.info.TLS)
 	}
-	ns, err := v.s.o.Namespace(host)
+	find := func() (*namespace.Namespace, error) {
+		ns, err := v.s.o.Namespace(host)
+		if err == nil && me.Namespace != "" && !equalFold(ns.Name(), me.Namespace) { // the default one
+			err = fault.New(fault.Unavailable, "The namespace '%s' is not known here yet.", me.Namespace)
+		}
+		return ns, err
+	}
+	ns, err := find()
 	for until := time.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && time.Now().Before(until); {
 		<-time.After(lookAgain)
-		ns, err = v.s.o.Namespace(host)
+		ns, err = find()
 	}
 	return ns, err
 }
@@ -154,7 +169,7 @@ func (v *visit) owner(ns *namespace.Namespace) (replica.Ownership, error) {
 	return ns.WaitOwner(ctx)
 }
 
-// passOn gives the connection to the owner's node, once.
+// passOn gives the connection to the owner's node, in this location or another.
 func (v *visit) passOn(me login, owner replica.Ownership) error {
 	if v.forwarded || v.s.o.Forward == nil {
 		return wire.Errorf(wire.ErrConnectionForced, "The namespace is served by another node. Please reconnect.")

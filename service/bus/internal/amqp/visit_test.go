@@ -41,3 +41,28 @@ func TestOpenWaitsForTheNamespace(t *testing.T) {
 		t.Errorf("got %v after %d looks", got, asked.Load())
 	}
 }
+
+// TestPassedOnForANamespace: what the first node found goes before the host name, which
+// may mean another namespace where the connection has come to.
+func TestPassedOnForANamespace(t *testing.T) {
+	r := newRig(t, Limits{})
+	var asked []string
+	other := namespace.New(namespace.Options{Name: "default", Catalog: r.catalog, Logger: testLog(t)})
+	r.front.o.Namespace = func(host string) (*namespace.Namespace, error) {
+		asked = append(asked, host)
+		if len(asked) < 3 {
+			return other, nil // for a host that is not known here yet
+		}
+		return r.ns, nil
+	}
+	v := &visit{s: r.front}
+	ns, err := v.namespaceOf(nil, login{Namespace: "TEST"})
+	if err != nil || ns != r.ns {
+		t.Errorf("found %v, %v", ns, err)
+	}
+	for _, host := range asked {
+		if host != "TEST" {
+			t.Errorf("looked for %q", host)
+		}
+	}
+}
