@@ -35,6 +35,7 @@ import (
 	"weir/internal/sniff"
 	"weir/kernel/journal"
 	"weir/kernel/resource"
+	"weir/operate/continuity"
 	"weir/operate/telemetry"
 	"weir/service/bus"
 )
@@ -61,11 +62,15 @@ type Platform struct {
 	token   string
 	secret  []byte // of the cluster; empty: connections are not passed on
 
-	store    *journal.Store
-	registry *location
-	bus      *bus.Service
-	ready    chan struct{} // closed when connections may be served
-	stopping atomic.Bool
+	store      *journal.Store
+	registry   *location
+	continuity *continuity.Controller
+	paired     chan struct{} // closed when continuity may be asked
+	members    members
+	notes      *journal.Notes
+	bus        *bus.Service
+	ready      chan struct{} // closed when connections may be served
+	stopping   atomic.Bool
 }
 
 // New checks the options and builds a platform that does nothing yet.
@@ -84,7 +89,7 @@ func New(o Options) (*Platform, error) {
 	if err := o.check(secret); err != nil {
 		return nil, err
 	}
-	p := &Platform{o: o, log: log, secret: []byte(secret), ready: make(chan struct{})}
+	p := &Platform{o: o, log: log, secret: []byte(secret), ready: make(chan struct{}), paired: make(chan struct{})}
 	p.life, p.end = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -139,7 +144,7 @@ func (p *Platform) Start(ctx context.Context) error {
 func (p *Platform) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		p.openData, p.openMetrics, p.openTrust, p.openDoors, p.openJournal,
-		p.openRegistry, p.declare, p.openBus, p.settle, p.openBusiness, p.followNames, p.announce,
+		p.openRegistry, p.openContinuity, p.declare, p.openBus, p.startContinuity, p.settle, p.openBusiness, p.followNames, p.announce,
 	} {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the start was called off: %w", err)

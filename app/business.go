@@ -29,9 +29,7 @@ func (p *Platform) openBus(ctx context.Context) error {
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
 		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
-	if len(p.secret) > 0 {
-		o.Forward = p.forward
-	}
+	o.Forward, o.Grouped = p.forward, p.continuity.Grouped
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -75,7 +73,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
-	o.Applied = p.bus.Applied
+	o.Applied, o.Continuity = p.bus.Applied, p.continuity.Handler
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)
@@ -216,5 +214,8 @@ func (p *Platform) openUnit(ctx context.Context, o replica.Options) (*replica.Un
 	o.LeaseTimeout = p.o.LeaseTimeout
 	o.SnapshotEveryBytes = int(p.o.SnapshotEvery)
 	o.Observer = p.units.Observe(o.Unit)
+	if o.Unit != registryUnit {
+		return p.openMember(ctx, o)
+	}
 	return replica.Open(ctx, p.store, o)
 }

@@ -17,9 +17,10 @@ import (
 
 // introduction is what a node says of a connection it passes on.
 type introduction struct {
-	Kind string `json:"kind"` // hopAMQP or hopHTTP
-	From string `json:"from"` // the node that passes it on
-	Hops int    `json:"hops"` // how often it was passed on, this time included
+	Kind string `json:"kind"`           // hopAMQP or hopHTTP
+	From string `json:"from"`           // the node that passes it on
+	Hops int    `json:"hops"`           // how often it was passed on, this time included
+	Unit string `json:"unit,omitempty"` // of a link between locations
 	// Of an AMQP client, as the door saw it:
 	Peer       string `json:"peer,omitempty"`
 	Loopback   bool   `json:"loopback,omitempty"`
@@ -31,6 +32,7 @@ type introduction struct {
 const (
 	hopAMQP = "amqp"
 	hopHTTP = "http"
+	hopLink = "link" // the records of a unit, for another location
 )
 
 // forward passes an AMQP connection on to the node at address to, and returns when
@@ -39,6 +41,12 @@ func (p *Platform) forward(conn net.Conn, prefix []byte, info server.PeerInfo, i
 	about := introduction{Kind: hopAMQP, From: p.o.Node, Hops: hopsOf(conn) + 1, Peer: info.Remote.String(), Loopback: info.Loopback, Identity: identity}
 	if info.TLS != nil {
 		about.TLS, about.ServerName = true, info.TLS.ServerName
+	}
+	if !p.reaches(to) {
+		if err := p.bus.ServeForwarded(p.life, repeat(conn, prefix), info, identity); err != nil { // sends it away
+			p.log.Debug("a connection broke", "peer", info.Remote.String(), "error", err)
+		}
+		return
 	}
 	there, err := p.hop(p.life, to, about)
 	if err == nil {
@@ -55,12 +63,33 @@ func (p *Platform) forward(conn net.Conn, prefix []byte, info server.PeerInfo, i
 	hop.Join(p.life, conn, there)
 }
 
+// reaches says whether this node shares a secret with the one at an address.
+func (p *Platform) reaches(to string) bool {
+	_, elsewhere := p.continuity.At(to)
+	return elsewhere || len(p.secret) > 0
+}
+
+// hop dials the node at an address. In another location any node will do: where that
+// one does not answer, the others are tried.
 func (p *Platform) hop(ctx context.Context, to string, about introduction) (net.Conn, error) {
 	text, err := json.Marshal(about)
 	if err != nil {
 		return nil, err
 	}
-	return hop.Dial(ctx, to, p.secret, text)
+	pairing, elsewhere := p.continuity.At(to)
+	if !elsewhere {
+		return hop.Dial(ctx, to, "", p.secret, text)
+	}
+	there, err := hop.Dial(ctx, to, p.o.Location, []byte(pairing.Secret), text)
+	for _, other := range pairing.Endpoints {
+		if err == nil {
+			break
+		}
+		if other != to {
+			there, err = hop.Dial(ctx, other, p.o.Location, []byte(pairing.Secret), text)
+		}
+	}
+	return there, err
 }
 
 // enterTimeout bounds how long the other node may take for the protocol header.
@@ -204,7 +233,7 @@ func hopsOf(conn net.Conn) int {
 
 // takeHop serves what another node passes on.
 func (p *Platform) takeHop(conn *sniff.Conn) {
-	text, err := hop.Receive(conn, conn.TLS(), p.secret)
+	peer, text, err := hop.Receive(conn, conn.TLS(), p.secretOf)
 	var about introduction
 	if err == nil {
 		err = json.Unmarshal(text, &about)
@@ -217,7 +246,13 @@ func (p *Platform) takeHop(conn *sniff.Conn) {
 	switch about.Kind {
 	case hopAMQP:
 		p.takeForwarded(conn, about)
+	case hopLink:
+		p.takeLink(conn, about)
 	case hopHTTP:
+		if peer != "" {
+			p.web.takePeer(conn, peer)
+			return
+		}
 		p.web.takeNode(conn)
 	default:
 		p.log.Warn("another node passed on what this one does not know", "from", about.From, "kind", about.Kind)
@@ -262,7 +297,7 @@ func hopTransport(address string, secret []byte) http.RoundTripper {
 			if err != nil {
 				return nil, err
 			}
-			return hop.Dial(ctx, address, secret, about)
+			return hop.Dial(ctx, address, "", secret, about)
 		},
 	}
 }

@@ -1,11 +1,13 @@
 package app
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
 	"time"
 
+	"weir/internal/hop"
 	"weir/internal/sniff"
 	"weir/wire/amqp/server"
 )
@@ -86,5 +88,24 @@ func TestUnreachableOwnerIsWaitedForNoLongerThanAllowed(t *testing.T) {
 	}
 	if p.awaitTakeover(p.address(), time.Now()) {
 		t.Error("an owner that stays was taken for a new one")
+	}
+}
+
+// TestOthersCallDuringTheStart: another location keeps calling while this node starts.
+// Until the pairings are known it is refused like a stranger.
+func TestOthersCallDuringTheStart(t *testing.T) {
+	var log record
+	p, err := New(options(t, &log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Stop(context.Background()) })
+	for _, step := range []func(context.Context) error{p.openData, p.openMetrics, p.openTrust, p.openDoors} {
+		if err := step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := hop.Dial(t.Context(), p.Addrs()["amqp"], "east", []byte(pairingSecret), []byte(`{"kind":"http"}`)); err == nil {
+		t.Error("taken before the pairings are known")
 	}
 }

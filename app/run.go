@@ -6,6 +6,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
+	"weir/operate/continuity"
 	"weir/service/bus"
 )
 
@@ -31,4 +32,4 @@ func Run(ctx context.Context, o Options) error {
 
 // Types are the resource types of the platform, for who needs them without a
 // server.
-func Types() []*resource.Type { return bus.Types() }
+func Types() []*resource.Type { return append(bus.Types(), continuity.Types()...) }

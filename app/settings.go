@@ -22,6 +22,7 @@ type Options struct {
 	TLSNames        []string // further names for the local CA's certificate
 
 	Node          string
+	Location      string // what other locations call this one
 	Advertise     string // where other nodes reach this one's doors
 	ClusterListen string
 	ClusterPeers  map[string]string
@@ -68,6 +69,7 @@ func Defaults() Options {
 		HTTPS:         "localhost:8443",
 		Admin:         "localhost:5300",
 		Node:          "n1",
+		Location:      "local",
 		Sync:          syncAlways,
 		SnapshotEvery: 64 << 20,
 		Cache:         64 << 20,
@@ -103,6 +105,7 @@ func Settings(o *Options) *settings.Set {
 
 	g = set.Group("Several nodes")
 	g.Text(&o.Node, "node", "NAME", "Name of this node: unique in the location and the same after a restart.")
+	g.Text(&o.Location, "location", "NAME", "Name of this location: what a pairing in another location calls it.")
 	g.Text(&o.Advertise, "advertise", "HOST:PORT", "Where other nodes reach a door of this one, to pass connections on. Not given: the AMQP door; when that listens on every interface, with the host of --cluster-listen.")
 	g.Text(&o.ClusterListen, "cluster-listen", "HOST:PORT", "Where the journals of the nodes speak to each other; makes this node one of several.")
 	g.Pairs(&o.ClusterPeers, "cluster-peers", "NODE=HOST:PORT", "The cluster-listen address of every node of the location.")

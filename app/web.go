@@ -51,6 +51,10 @@ func (w *web) answer(h http.Handler) { w.handler.Store(&h) }
 
 func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 	r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
+	if peer, ok := r.Context().Value(peerKey{}).(string); ok {
+		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		return
+	}
 	(*w.handler.Load()).ServeHTTP(out, r)
 }
 
@@ -90,6 +94,21 @@ func (w *web) takeNode(conn net.Conn) {
 // nodeConn is a connection from another node of the location, which has proved it.
 type nodeConn struct{ net.Conn }
 
+// takePeer answers HTTP on a connection from another location.
+func (w *web) takePeer(conn net.Conn, peer string) {
+	select {
+	case w.nodes.conns <- peerConn{conn, peer}:
+	case <-w.nodes.closed:
+		conn.Close()
+	}
+}
+
+// peerConn is a connection from another location, which has proved its pairing.
+type peerConn struct {
+	net.Conn
+	peer string
+}
+
 // nodeListener gives connections from nodes to the HTTP server.
 type nodeListener struct {
 	conns  chan net.Conn
@@ -111,6 +130,7 @@ func (l *nodeListener) Addr() net.Addr { return &net.TCPAddr{} }
 type (
 	tlsKey  struct{}
 	nodeKey struct{}
+	peerKey struct{}
 )
 
 // connContext notes what the door knows of a connection where handlers find it.
@@ -120,6 +140,8 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, tlsKey{}, c.TLS())
 	case nodeConn:
 		return context.WithValue(ctx, nodeKey{}, true)
+	case peerConn:
+		return context.WithValue(ctx, peerKey{}, c.peer)
 	}
 	return ctx
 }

@@ -69,6 +69,9 @@ type Options struct {
 	// which has judged it. nil: none does.
 	FromNode func(*http.Request) bool
 
+	// Continuity gives the handler below /continuity/, for administrators; nil: none.
+	Continuity func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
+
 	WebOrigins []string // origins or hosts whose pages may open the WebSocket; "*" is all
 	Pprof      bool
 	Logger     *slog.Logger
@@ -97,6 +100,10 @@ func New(life context.Context, o Options) *API {
 	a.mux.HandleFunc("POST /deploy", a.admitted(a.byOwner(a.deploy)))
 	a.mux.HandleFunc("/subscriptions", a.admitted(a.byOwner(a.resources)))
 	a.mux.HandleFunc("/subscriptions/", a.admitted(a.byOwner(a.resources)))
+	if o.Continuity != nil {
+		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { refuse(w, r, o.Logger, "", err) })
+		a.mux.HandleFunc("/continuity/", a.admitted(h.ServeHTTP))
+	}
 	a.mux.HandleFunc("/", a.nothing)
 	if o.Pprof {
 		a.routeProfiles()

@@ -1,0 +1,249 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/internal/hop"
+	"weir/kernel/ballot"
+	"weir/kernel/fault"
+	"weir/kernel/journal"
+	"weir/kernel/link"
+	"weir/kernel/replica"
+	"weir/kernel/resource"
+	"weir/operate/continuity"
+	"weir/service/bus"
+)
+
+// members are the units on this node with what ties them to another location.
+type members struct {
+	mu     sync.Mutex
+	byName map[string]*member
+}
+
+// member is one of them.
+type member struct {
+	continuity.Member
+	unit *replica.Unit
+	log  *linkLog
+}
+
+func (m *members) get(unit string) *member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.byName[unit]
+}
+
+// put takes the place of a member whose unit has ended.
+func (m *members) put(unit string, one *member) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byName == nil {
+		m.byName = map[string]*member{}
+	}
+	if before := m.byName[unit]; before != nil {
+		before.log.close()
+	}
+	m.byName[unit] = one
+}
+
+// leases tells which leases are free: given back, or held by a node that has not
+// renewed it for as long as was agreed.
+type leases struct {
+	*journal.Leases
+	timeout time.Duration
+
+	mu   sync.Mutex
+	seen map[string]seenLease
+}
+
+// seenLease is a revision of a lease, and since when it is the newest.
+type seenLease struct {
+	revision uint64
+	since    time.Time
+}
+
+// free reports whether no node holds a unit's lease. Of a node that died it says so
+// only when it was asked before and a time-out has gone by.
+func (l *leases) free(ctx context.Context, unit string) (bool, error) {
+	lease, held, err := l.Get(ctx, unit)
+	if err != nil || !held || lease.Node == "" {
+		return err == nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seen := l.seen[unit]; seen.revision == lease.Revision {
+		return time.Since(seen.since) >= l.timeout, nil
+	}
+	if l.seen == nil {
+		l.seen = map[string]seenLease{}
+	}
+	l.seen[unit] = seenLease{lease.Revision, time.Now()}
+	return false, nil
+}
+
+// notesBucket keeps the notes of continuity groups, votesBucket the location's votes.
+const (
+	notesBucket = "continuity"
+	votesBucket = "ballots"
+)
+
+// votes keeps ballots among the location's notes.
+type votes struct{ *journal.Notes }
+
+func (v votes) Load(ctx context.Context, group string) ([]byte, uint64, error) {
+	return v.Get(ctx, group)
+}
+
+func (v votes) Save(ctx context.Context, group string, data []byte, version uint64) (uint64, error) {
+	version, err := v.Put(ctx, group, data, version)
+	if errors.Is(err, journal.ErrNoteChanged) {
+		err = ballot.ErrChanged
+	}
+	return version, err
+}
+
+// openContinuity builds the controller of continuity groups; units that are opened
+// from now on know where they stand.
+func (p *Platform) openContinuity(ctx context.Context) error {
+	ballots, err := p.store.Notes(ctx, votesBucket)
+	if err != nil {
+		return err
+	}
+	notes, err := p.store.Notes(ctx, notesBucket)
+	if err != nil {
+		return err
+	}
+	held, err := p.store.Leases(ctx)
+	if err != nil {
+		return err
+	}
+	leases := &leases{Leases: held, timeout: p.o.LeaseTimeout}
+	p.notes = notes
+	p.continuity = continuity.New(continuity.Options{
+		Location: p.o.Location, Node: p.o.Node, Registry: p.registry, Notes: notes,
+		Votes:    ballot.NewLocal(votes{ballots}),
+		UnitName: bus.UnitName,
+		Members: func(unit string) (continuity.Member, bool) {
+			m := p.members.get(unit)
+			if m == nil {
+				return continuity.Member{}, false
+			}
+			return m.Member, true
+		},
+		Free: leases.free,
+		Seed: p.store.Seed,
+		Reopen: func(ctx context.Context, unit string) error {
+			err := p.bus.Reopen(ctx, unit)
+			if fault.Is(err, fault.NotFound) {
+				return nil // it is opened when its namespace is declared here
+			}
+			return err
+		},
+		Dial:   p.dialLocation,
+		Logger: p.log.With("part", "continuity"),
+	})
+	close(p.paired)
+	return nil
+}
+
+// startContinuity lets the controller look after the groups.
+func (p *Platform) startContinuity(context.Context) error {
+	p.continuity.Start()
+	p.undo.push("continuity", p.continuity.Stop)
+	return nil
+}
+
+// openMember opens a unit with what ties it to another location, standing as its
+// group's note says: one that is in a group waits for the controller.
+func (p *Platform) openMember(ctx context.Context, o replica.Options) (*replica.Unit, error) {
+	groups, _, err := p.registry.ListUnder(ctx, resource.ID{}, continuity.TypeGroup)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range groups {
+		names = append(names, strings.ToLower(d.Name()))
+	}
+	generation, grouped, err := continuity.Placement(ctx, p.notes, names, o.Unit)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{log: &linkLog{store: p.store, unit: o.Unit, generation: generation}}
+	m.Permit, m.Generation = replica.NewPermit(!grouped), generation
+	m.Sender = link.NewSender(link.SenderOptions{Unit: o.Unit, Location: p.o.Location, Log: m.log, Snapshots: m.log, Logger: p.log})
+	m.Receiver = link.NewReceiver(link.ReceiverOptions{
+		Unit: o.Unit, Location: p.o.Location, Logger: p.log,
+		Dial:   func(ctx context.Context) (net.Conn, error) { return p.continuity.DialLink(ctx, o.Unit) },
+		Term:   func() uint64 { return p.continuity.Term(o.Unit) },
+		Seeded: func(ctx context.Context, s journal.Snapshot) error { return p.continuity.Seeded(ctx, o.Unit, s) },
+	})
+	o.Generation, o.Permit, o.Barrier, o.Source = generation, m.Permit, m.Sender, m.Receiver
+	if grouped {
+		o.Standing.Mode = replica.Halted
+	}
+	if m.unit, err = replica.Open(ctx, p.store, o); err != nil {
+		return nil, err
+	}
+	m.Unit = m.unit
+	p.members.put(o.Unit, m)
+	return m.unit, nil
+}
+
+// secretOf is what is shared with who dials a hop. Doors take connections from before
+// the pairings are known: until then other locations are strangers.
+func (p *Platform) secretOf(location string) []byte {
+	if location == "" {
+		return p.secret
+	}
+	select {
+	case <-p.paired:
+		return p.continuity.Secret(location)
+	default:
+		return nil
+	}
+}
+
+// dialLocation opens a connection to a node of another location.
+func (p *Platform) dialLocation(ctx context.Context, to continuity.Pairing, address, kind, unit string) (net.Conn, error) {
+	about := introduction{Kind: hopHTTP, From: p.o.Node}
+	if kind == continuity.DialLink {
+		about = introduction{Kind: hopLink, From: p.o.Node, Hops: 1, Unit: unit}
+	}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return nil, err
+	}
+	return hop.Dial(ctx, address, p.o.Location, []byte(to.Secret), text)
+}
+
+// takeLink serves the link of a unit to another location, or passes it on to the node
+// that owns the unit.
+func (p *Platform) takeLink(conn net.Conn, about introduction) {
+	m := p.members.get(about.Unit)
+	if m == nil {
+		p.log.Info("another location asks for a unit that is not open here", "unit", about.Unit)
+		conn.Close()
+		return
+	}
+	owner := m.unit.Ownership()
+	if !owner.Self && owner.Node != "" && owner.Node != p.o.Node && owner.Node != replica.ElsewhereNode && about.Hops < hopsMost {
+		about.Hops++
+		there, err := p.hop(p.life, owner.Address, about)
+		if err != nil {
+			p.log.Info("a link could not be passed on", "unit", about.Unit, "to", owner.Address, "error", err)
+			conn.Close()
+			return
+		}
+		hop.Join(p.life, conn, there)
+		return
+	}
+	if err := m.Sender.Serve(p.life, conn); err != nil {
+		p.log.Debug("a link ended", "unit", about.Unit, "error", err)
+	}
+}

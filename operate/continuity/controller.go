@@ -1,0 +1,546 @@
+package continuity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"weir/kernel/ballot"
+	"weir/kernel/fault"
+	"weir/kernel/journal"
+	"weir/kernel/link"
+	"weir/kernel/replica"
+	"weir/kernel/resource"
+)
+
+// Controller looks after the groups on one node.
+type Controller struct {
+	o   Options
+	log *slog.Logger
+
+	mu       sync.Mutex
+	groups   map[string]*group
+	pairings []Pairing
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
+}
+
+// group is one group on this node.
+type group struct {
+	c    *Controller
+	name string
+
+	mu      sync.Mutex
+	cfg     config
+	last    note
+	trouble string // the last that was logged
+
+	changing sync.Mutex // one switch, promotion or rejoining at a time
+	cancel   context.CancelFunc
+	wake     chan struct{}
+
+	standing  sync.Mutex
+	reopening map[string]int // units that are being opened again, and in which generation
+	keeping   uint64         // the term that is kept; 0: none
+	stopKeep  context.CancelFunc
+	kept      sync.WaitGroup
+	reopened  sync.WaitGroup
+	probes    int // of the primary that failed in a row
+	probed    time.Time
+	peer      GroupStatus // what the other location said last
+	peerSaid  bool
+	copying   sync.Mutex
+	documents uint64 // revision of the other location's documents that are copied
+}
+
+// New builds a controller that does nothing yet.
+func New(o Options) *Controller {
+	c := &Controller{o: o, log: o.Logger, groups: map[string]*group{}}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Start looks after the groups that are declared, now and later.
+func (c *Controller) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.running.Go(func() {
+		tick := time.NewTicker(stepEvery)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			if err := c.align(ctx); err != nil && ctx.Err() == nil {
+				c.log.Warn("the continuity groups can not be read", "error", err)
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+			}
+		}
+	})
+}
+
+// Stop ends it. What was told to units stays.
+func (c *Controller) Stop(context.Context) error {
+	if c.cancel != nil {
+		c.cancel()
+		c.running.Wait()
+	}
+	return nil
+}
+
+// align starts the groups that are declared and ends those that are not.
+func (c *Controller) align(ctx context.Context) error {
+	pairings, _, err := c.o.Registry.ListUnder(ctx, resource.ID{}, TypePairing)
+	if err != nil {
+		return err
+	}
+	docs, _, err := c.o.Registry.ListUnder(ctx, resource.ID{}, TypeGroup)
+	if err != nil {
+		return err
+	}
+	var known []Pairing
+	for _, p := range pairings {
+		known = append(known, pairing(p))
+	}
+	declared := map[string]bool{}
+	for _, d := range docs {
+		cfg, err := read(d, pairings)
+		if err != nil {
+			c.log.Warn("a continuity group is not looked after", "error", err)
+			continue
+		}
+		declared[cfg.name] = true
+		c.run(ctx, cfg)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pairings = known
+	for name, g := range c.groups {
+		if !declared[name] {
+			g.cancel()
+			delete(c.groups, name)
+		}
+	}
+	return nil
+}
+
+// run starts a group, or tells it how it is declared now.
+func (c *Controller) run(ctx context.Context, cfg config) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if g := c.groups[cfg.name]; g != nil {
+		g.mu.Lock()
+		g.cfg = cfg
+		g.mu.Unlock()
+		return
+	}
+	g := &group{c: c, name: cfg.name, cfg: cfg, wake: make(chan struct{}, 1)}
+	ctx, g.cancel = context.WithCancel(ctx)
+	c.groups[cfg.name] = g
+	c.running.Go(func() { g.run(ctx) })
+}
+
+func (c *Controller) group(name string) (*group, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.groups[strings.ToLower(name)]
+	if g == nil {
+		return nil, fault.New(fault.NotFound, "No continuity group %q is declared here. Known: %s.", name, strings.Join(slices.Sorted(maps.Keys(c.groups)), ", "))
+	}
+	return g, nil
+}
+
+// Secret is what the pairing with a peer location proves; nil: there is none.
+func (c *Controller) Secret(peer string) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.pairings {
+		if p.Peer == peer {
+			return []byte(p.Secret)
+		}
+	}
+	return nil
+}
+
+// At returns the pairing whose location is at an address.
+func (c *Controller) At(address string) (Pairing, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.pairings {
+		if slices.Contains(p.Endpoints, address) {
+			return p, true
+		}
+	}
+	return Pairing{}, false
+}
+
+// dial tries the endpoints of a location in turn.
+func (c *Controller) dial(ctx context.Context, p Pairing, kind, unit string) (net.Conn, error) {
+	var errs []error
+	for _, address := range p.Endpoints {
+		conn, err := c.o.Dial(ctx, p, address, kind, unit)
+		if err == nil {
+			return conn, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("reach the location %s: %w", p.Peer, errors.Join(errs...))
+}
+
+// groupOf finds the group of a unit.
+func (c *Controller) groupOf(unit string) *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range c.groups {
+		g.mu.Lock()
+		_, in := g.last.Units[unit]
+		g.mu.Unlock()
+		if in {
+			return g
+		}
+	}
+	return nil
+}
+
+// DialLink opens the link of a unit to the other location.
+func (c *Controller) DialLink(ctx context.Context, unit string) (net.Conn, error) {
+	g := c.groupOf(unit)
+	if g == nil {
+		return nil, fmt.Errorf("%s is in no group", unit)
+	}
+	cfg, _ := g.look()
+	return c.dial(ctx, cfg.pairing, DialLink, unit)
+}
+
+// Term is the term of a unit's group as this location knows it.
+func (c *Controller) Term(unit string) uint64 {
+	g := c.groupOf(unit)
+	if g == nil {
+		return 0
+	}
+	_, n := g.look()
+	return n.Term
+}
+
+// Grouped reports whether a unit is in a group.
+func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
+
+// Seeded keeps the snapshot that a copy is to begin with, and has the unit opened
+// again on it.
+func (c *Controller) Seeded(ctx context.Context, unit string, s journal.Snapshot) error {
+	g := c.groupOf(unit)
+	if g == nil {
+		return fmt.Errorf("%s is in no group", unit)
+	}
+	_, n := g.look()
+	generation := n.generation(unit) + 1
+	if err := c.o.Seed(ctx, unit, generation, s); err != nil {
+		return err
+	}
+	return g.renew(ctx, unit, generation)
+}
+
+// renew makes a generation the unit's own.
+func (g *group) renew(ctx context.Context, unit string, generation int) error {
+	if err := g.c.keepGeneration(ctx, unit, generation); err != nil {
+		return err
+	}
+	_, err := g.change(ctx, func(n *note) bool {
+		if n.generation(unit) >= generation {
+			return false
+		}
+		n.Units[unit] = unitNote{Generation: generation}
+		return true
+	})
+	return err
+}
+
+// reopen has a unit opened on another generation on this node. It does not wait: the
+// unit ends first, and that may wait for who called.
+func (g *group) reopen(unit string, generation int) {
+	if g.reopening[unit] == generation {
+		return
+	}
+	if g.reopening == nil {
+		g.reopening = map[string]int{}
+	}
+	g.reopening[unit] = generation
+	g.reopened.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), switchLimit)
+		defer cancel()
+		err := g.c.o.Reopen(ctx, unit)
+		g.standing.Lock()
+		defer g.standing.Unlock()
+		delete(g.reopening, unit)
+		if err != nil {
+			g.c.log.Error("a unit could not be opened on its new copy", "unit", unit, "error", err)
+		}
+	})
+}
+
+// release lets the units of a group that is declared no more go on by themselves,
+// where they are primary. Elsewhere they stay as they are.
+func (g *group) release() {
+	cfg, n := g.look()
+	if n.Holder != g.c.o.Location || g.c.declares(cfg.name) {
+		return
+	}
+	for unit := range n.Units {
+		if m, ok := g.c.o.Members(unit); ok {
+			m.Sender.Configure(link.Terms{})
+			m.Permit.Lift()
+		}
+	}
+}
+
+// declares reports whether a group is looked after; not one that was just deleted.
+func (c *Controller) declares(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.groups[name] != nil
+}
+
+// look returns how the group is declared and where it stood last.
+func (g *group) look() (config, note) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := g.last
+	n.Units = maps.Clone(n.Units)
+	return g.cfg, n
+}
+
+func (g *group) change(ctx context.Context, fn func(*note) bool) (note, error) {
+	cfg, _ := g.look()
+	n, err := g.c.change(ctx, cfg.name, fn)
+	if err == nil {
+		g.mu.Lock()
+		g.last = n
+		g.mu.Unlock()
+		select {
+		case g.wake <- struct{}{}:
+		default:
+		}
+	}
+	return n, err
+}
+
+// run is the group's goroutine.
+func (g *group) run(ctx context.Context) {
+	tick := time.NewTicker(stepEvery)
+	defer tick.Stop()
+	defer func() {
+		g.standing.Lock()
+		defer g.standing.Unlock()
+		g.keep(0)
+		g.kept.Wait()
+	}()
+	defer g.release()
+	for ctx.Err() == nil {
+		if err := g.step(ctx); err != nil && ctx.Err() == nil && err.Error() != g.trouble {
+			g.trouble = err.Error()
+			g.c.log.Warn("a continuity group is in trouble", "group", g.name, "error", err)
+		}
+		select {
+		case <-tick.C:
+		case <-g.wake:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// step makes this node as the note says, and moves the note on.
+func (g *group) step(ctx context.Context) error {
+	cfg, _ := g.look()
+	n, err := g.c.note(ctx, cfg.name)
+	if err != nil {
+		return err
+	}
+	if n.revision == 0 {
+		if err := g.birth(ctx, cfg); err != nil {
+			return err
+		}
+		if n, err = g.c.note(ctx, cfg.name); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	g.last = n
+	g.mu.Unlock()
+	g.stand(cfg, n)
+	if n.Holder == g.c.o.Location {
+		return nil
+	}
+	return g.followPeer(ctx, cfg, n)
+}
+
+// birth writes the first note: the location that the group was declared for asks
+// for term 1; the other one waits for it.
+func (g *group) birth(ctx context.Context, cfg config) error {
+	n := note{Holder: cfg.primary, Units: map[string]unitNote{}}
+	for _, id := range cfg.units {
+		unit, ok := g.c.o.UnitName(id)
+		if !ok {
+			return fmt.Errorf("%s is nothing that can be in a group", id)
+		}
+		n.Units[unit] = unitNote{}
+		if cfg.primary != g.c.o.Location {
+			n.Units[unit] = unitNote{Generation: 1} // what a unit of that name had here is no copy
+			if err := g.c.keepGeneration(ctx, unit, 1); err != nil {
+				return err
+			}
+		}
+	}
+	if cfg.primary == g.c.o.Location {
+		n.Term = 1
+		n.Last = &Change{Kind: "birth", To: cfg.primary, Term: 1, At: time.Now()}
+		if polls := g.polls(cfg); polls != nil {
+			if _, err := polls.Acquire(ctx, 1); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := g.change(ctx, func(now *note) bool {
+		if now.revision != 0 {
+			return false
+		}
+		*now = n
+		return true
+	})
+	return err
+}
+
+// polls are the voters; nil: the group has none.
+func (g *group) polls(cfg config) *ballot.Polls {
+	if len(cfg.witnesses) == 0 {
+		return nil
+	}
+	voters := []ballot.Named{
+		{Name: g.c.o.Location, Voter: g.c.o.Votes},
+		{Name: cfg.pairing.Peer, Voter: ballot.Remote{URL: "http://" + cfg.pairing.Peer + peerBallot, Secret: cfg.pairing.Secret, Client: g.c.client(cfg.pairing)}},
+	}
+	for _, url := range cfg.witnesses {
+		voters = append(voters, ballot.Named{Name: url, Voter: ballot.Remote{URL: strings.TrimSuffix(url, "/") + "/ballot", Secret: cfg.secret, Client: http.DefaultClient}})
+	}
+	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters}
+}
+
+// stand tells the units on this node what they are.
+func (g *group) stand(cfg config, n note) {
+	g.standing.Lock()
+	defer g.standing.Unlock()
+	primary := n.Holder == g.c.o.Location
+	var s replica.Standing
+	terms := link.Terms{
+		Mode: link.Mode(cfg.mode), LagMessages: cfg.lagMessages, LagBytes: cfg.lagBytes, LagTime: cfg.lagTime,
+		WhenAway: cfg.whenAway, Term: n.Term, Watched: true,
+	}
+	switch {
+	case primary && n.Phase == phaseNone:
+		s = replica.Standing{Mode: replica.Primary}
+		if n.Term > 1 {
+			s.Floor = n.Term << 32
+		}
+	case primary:
+		s = replica.Standing{Mode: replica.Halted} // the link goes on: the last records must arrive
+	case n.Phase == phaseParted || n.Term == 0:
+		s, terms = replica.Standing{Mode: replica.Halted, Elsewhere: elsewhere(cfg)}, link.Terms{}
+	default:
+		s, terms = replica.Standing{Mode: replica.Secondary, Elsewhere: elsewhere(cfg)}, link.Terms{}
+	}
+	if primary {
+		g.keep(n.Term) // through a hand-over too: what was accepted is still to be shown
+	} else {
+		g.keep(0)
+	}
+	for unit := range n.Units {
+		m, ok := g.c.o.Members(unit)
+		if !ok {
+			continue
+		}
+		if want := n.generation(unit); m.Generation != want {
+			g.reopen(unit, want)
+			continue
+		}
+		m.Sender.Configure(terms) // before it stands: without terms nothing is waited for
+		switch {
+		case !primary:
+			m.Permit.Revoke()
+		case len(cfg.witnesses) == 0:
+			m.Permit.Lift()
+		}
+		m.Unit.Stand(s)
+	}
+}
+
+func elsewhere(cfg config) string {
+	if len(cfg.pairing.Endpoints) == 0 {
+		return ""
+	}
+	return cfg.pairing.Endpoints[0]
+}
+
+// keep keeps a term with the voters, and lets the units show what they decide as long
+// as a majority says so; 0 keeps none.
+func (g *group) keep(term uint64) {
+	cfg, n := g.look()
+	if g.keeping == term {
+		return
+	}
+	if g.stopKeep != nil {
+		g.stopKeep()
+		g.stopKeep = nil
+		g.kept.Wait()
+	}
+	g.keeping = term
+	polls := g.polls(cfg)
+	if term == 0 || polls == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g.stopKeep = cancel
+	g.kept.Go(func() {
+		err := polls.Keep(ctx, term, func(until time.Time) {
+			for unit := range n.Units {
+				if m, ok := g.c.o.Members(unit); ok {
+					m.Permit.Extend(until)
+				}
+			}
+		})
+		var deposed *ballot.Deposed
+		if errors.As(err, &deposed) {
+			g.deposed(ctx, deposed)
+		}
+	})
+}
+
+// deposed gives up: another location holds a later term.
+func (g *group) deposed(ctx context.Context, d *ballot.Deposed) {
+	g.c.log.Warn("this location has lost the group", "group", g.name, "holder", d.Holder, "term", d.Term)
+	_, n := g.look()
+	for unit := range n.Units {
+		if m, ok := g.c.o.Members(unit); ok {
+			m.Permit.Revoke()
+		}
+	}
+	_, err := g.change(ctx, func(n *note) bool {
+		if n.Term >= d.Term {
+			return false
+		}
+		n.Term, n.Holder, n.Phase, n.To = d.Term, d.Holder, phaseNone, ""
+		return true
+	})
+	if err != nil && ctx.Err() == nil {
+		g.c.log.Error("the loss of the group could not be noted", "error", err)
+	}
+}

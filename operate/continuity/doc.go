@@ -1,0 +1,125 @@
+// Package continuity moves groups of units between two locations: it declares
+// pairings and groups, keeps where each group stands, votes, switches, promotes, and
+// copies what is declared about a group's units.
+//
+// The nouns: a *pairing* says how the other location is reached; a *group* names
+// units that change location together, and how. A location's *note* of a group is its
+// truth: term, holder, and what is under way; every node follows it.
+//
+// Promises:
+//
+//  1. In a group with witnesses a location is primary only in a term that a majority of
+//     the voters granted it, and shows nothing while that majority is late.
+//  2. A switch passes the term on only when the copies end where the originals do, for
+//     every unit of the group.
+//  3. A change that was interrupted leaves one location primary or none, never two; it
+//     is begun again by asking again.
+//  4. What is declared about the units arrives in the secondary before a switch does.
+//
+// It refuses to promote without a majority unless told that the other location does
+// not serve, and to know what a unit holds.
+package continuity
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"weir/kernel/ballot"
+	"weir/kernel/journal"
+	"weir/kernel/link"
+	"weir/kernel/replica"
+	"weir/kernel/resource"
+)
+
+// Unit is what is needed of a unit on this node; *replica.Unit is one.
+type Unit interface {
+	Stand(replica.Standing)
+	Settled() <-chan struct{}
+	Ownership() replica.Ownership
+	Mark(ctx context.Context) (journal.Mark, error)
+	Position() journal.Position
+	RoleName() string
+	Ready() error
+}
+
+// Member is a unit on this node and what ties it to the other location.
+type Member struct {
+	Unit     Unit
+	Sender   *link.Sender
+	Receiver *link.Receiver
+	Permit   *replica.Permit
+	// Generation is that of the journal the unit is open on.
+	Generation int
+}
+
+// Registry is what is needed of the registry of resources.
+type Registry interface {
+	Get(ctx context.Context, id resource.ID) (resource.Document, error)
+	ListUnder(ctx context.Context, ancestor resource.ID, typ string) ([]resource.Document, uint64, error)
+	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
+	Delete(ctx context.Context, id resource.ID, c resource.Condition) error
+}
+
+// Notes keep documents of the location; *journal.Notes are.
+type Notes interface {
+	Get(ctx context.Context, key string) (data []byte, revision uint64, err error)
+	Put(ctx context.Context, key string, data []byte, revision uint64) (uint64, error)
+}
+
+// Kinds of connections to the other location.
+const (
+	DialHTTP = "http"
+	DialLink = "link"
+)
+
+// Options are what a controller uses.
+type Options struct {
+	Location, Node string
+	Registry       Registry
+	Notes          Notes
+	Votes          ballot.Voter // this location's
+	// UnitName gives the name of a resource's unit; false: it is no unit.
+	UnitName func(id resource.ID) (string, bool)
+	// Members gives a unit on this node by its name; false: it is not open yet.
+	Members func(unit string) (Member, bool)
+	// Free reports whether no node of this location holds a unit's lease.
+	Free func(ctx context.Context, unit string) (bool, error)
+	// Seed keeps a snapshot as another generation of a unit's journal.
+	Seed func(ctx context.Context, unit string, generation int, s journal.Snapshot) error
+	// Reopen opens a unit again, in the generation its note says.
+	Reopen func(ctx context.Context, unit string) error
+	// Dial opens a connection to an address of the other location: for requests, or for
+	// the link of a unit.
+	Dial   func(ctx context.Context, p Pairing, address, kind, unit string) (net.Conn, error)
+	Logger *slog.Logger
+}
+
+// Pairing says how another location is reached.
+type Pairing struct {
+	Peer      string // name of that location
+	Endpoints []string
+	Secret    string
+}
+
+// Times of a controller.
+const (
+	stepEvery   = 200 * time.Millisecond
+	probeEvery  = time.Second
+	probeWithin = time.Second
+	askTimeout  = 5 * time.Second
+	switchLimit = time.Minute
+)
+
+// client asks the other location over its pairing, at the first endpoint that takes
+// a connection.
+func (c *Controller) client(p Pairing) *http.Client {
+	return &http.Client{Timeout: switchLimit, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return c.dial(ctx, p, DialHTTP, "")
+		},
+	}}
+}

@@ -1,0 +1,277 @@
+package continuity
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"sort"
+	"strings"
+
+	"weir/kernel/ballot"
+	"weir/kernel/fault"
+)
+
+// Standings of a location in a group.
+const (
+	standingPrimary   = "primary"
+	standingSecondary = "secondary"
+	standingHalted    = "halted"
+	standingSalvage   = "salvage"
+)
+
+// GroupStatus is what a location says of a group.
+type GroupStatus struct {
+	Name          string        `json:"name"`
+	Term          uint64        `json:"term"`
+	Holder        string        `json:"holder"`
+	Standing      string        `json:"standing"`
+	Phase         string        `json:"phase,omitempty"`
+	Mode          string        `json:"mode"`
+	Peer          string        `json:"peer"`
+	PeerReachable bool          `json:"peerReachable"`
+	Automatic     bool          `json:"automatic"`
+	Voters        []VoterStatus `json:"voters,omitempty"`
+	Units         []UnitStatus  `json:"units"`
+	LastChange    *Change       `json:"lastChange,omitempty"`
+	Advice        string        `json:"advice,omitempty"`
+}
+
+// VoterStatus is what a voter says.
+type VoterStatus struct {
+	Name      string `json:"name"`
+	Reachable bool   `json:"reachable"`
+	Term      uint64 `json:"term"`
+	Holder    string `json:"holder,omitempty"`
+	Error     string `json:"error,omitempty"`
+}
+
+// UnitStatus is one unit in this location.
+type UnitStatus struct {
+	Unit         string  `json:"unit"`
+	Role         string  `json:"role"`
+	Ready        bool    `json:"ready"`
+	Position     uint64  `json:"position"`
+	PeerPosition uint64  `json:"peerPosition"`
+	LagMessages  uint64  `json:"lagMessages"`
+	LagBytes     uint64  `json:"lagBytes"`
+	LagSeconds   float64 `json:"lagSeconds"`
+	Connected    bool    `json:"connected"`
+	Degraded     bool    `json:"degraded"`
+	Reason       string  `json:"reason,omitempty"`
+}
+
+// status is what this node knows; the voters are asked when ask is set.
+func (g *group) status(ctx context.Context, ask bool) GroupStatus {
+	cfg, n := g.look()
+	g.mu.Lock()
+	reachable := g.peerSaid
+	g.mu.Unlock()
+	s := GroupStatus{
+		Name: cfg.name, Term: n.Term, Holder: n.Holder, Phase: n.Phase, Mode: cfg.mode, Peer: cfg.pairing.Peer,
+		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []UnitStatus{},
+	}
+	primary := n.Holder == g.c.o.Location
+	switch {
+	case primary && n.Phase == phaseNone:
+		s.Standing = standingPrimary
+	case n.Phase == phaseParted:
+		s.Standing = standingSalvage
+		s.Advice = "This location has records that the primary does not have. \"weir rejoin\" lets it follow again and leaves them in the old journal."
+	case primary || n.Term == 0:
+		s.Standing = standingHalted
+	default:
+		s.Standing = standingSecondary
+	}
+	for unit := range n.Units {
+		s.Units = append(s.Units, g.unitStatus(unit, primary))
+	}
+	sort.Slice(s.Units, func(i, j int) bool { return s.Units[i].Unit < s.Units[j].Unit })
+	if primary {
+		s.PeerReachable = len(s.Units) > 0 && !slices.ContainsFunc(s.Units, func(u UnitStatus) bool { return !u.Connected })
+	}
+	if polls := g.polls(cfg); ask && polls != nil {
+		for _, r := range polls.Look(ctx).Replies {
+			v := VoterStatus{Name: r.Name, Reachable: r.Err == nil, Term: r.Answer.Term, Holder: r.Answer.Holder}
+			if r.Err != nil {
+				v.Error = r.Err.Error()
+			}
+			s.Voters = append(s.Voters, v)
+		}
+	}
+	return s
+}
+
+func (g *group) unitStatus(unit string, primary bool) UnitStatus {
+	m, ok := g.c.o.Members(unit)
+	if !ok {
+		return UnitStatus{Unit: unit, Reason: "it is not open here yet"}
+	}
+	u := UnitStatus{Unit: unit, Role: m.Unit.RoleName(), Ready: m.Unit.Ready() == nil, Position: uint64(m.Unit.Position())}
+	if primary {
+		lag := m.Sender.Lag()
+		u.PeerPosition, u.LagMessages, u.LagBytes, u.LagSeconds = uint64(lag.Acked), lag.Messages, lag.Bytes, lag.Time.Seconds()
+		u.Connected, u.Degraded = lag.Connected, lag.Degraded
+		return u
+	}
+	r := m.Receiver.State()
+	u.PeerPosition, u.LagMessages, u.LagBytes, u.LagSeconds = uint64(r.PrimaryEnd), r.Lag.Messages, r.Lag.Bytes, r.Lag.Time.Seconds()
+	u.Connected, u.Reason = r.Connected, r.Reason
+	return u
+}
+
+type errorBody struct {
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+}
+
+const bodyBytesMax = 1 << 20
+
+// Handler answers administrators, below /continuity/. refuse writes a fault.
+func (c *Controller) Handler(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
+	mux := http.NewServeMux()
+	answer := func(pattern string, fn func(r *http.Request, g *group, body map[string]any) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			g, err := c.group(r.PathValue("group"))
+			var body map[string]any
+			if err == nil {
+				body, err = readBody(w, r)
+			}
+			var result any
+			if err == nil {
+				result, err = fn(r, g, body)
+			}
+			if err != nil {
+				refuse(w, r, err)
+				return
+			}
+			writeJSON(w, result)
+		})
+	}
+	mux.HandleFunc("GET /continuity/groups", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.list(r.Context())) })
+	answer("GET /continuity/groups/{group}", func(r *http.Request, g *group, _ map[string]any) (any, error) {
+		return g.status(r.Context(), true), nil
+	})
+	answer("POST /continuity/groups/{group}/switch", func(r *http.Request, g *group, body map[string]any) (any, error) {
+		to, _ := body["to"].(string)
+		return c.Switch(r.Context(), g.name, to)
+	})
+	answer("POST /continuity/groups/{group}/promote", func(r *http.Request, g *group, body map[string]any) (any, error) {
+		force, _ := body["force"].(bool)
+		dryRun, _ := body["dryRun"].(bool)
+		change, votes, err := c.Promote(r.Context(), g.name, force, dryRun)
+		if dryRun {
+			return map[string]any{"expectedLoss": change.ExpectedLoss, "votes": votes}, err
+		}
+		return change, err
+	})
+	answer("POST /continuity/groups/{group}/rejoin", func(r *http.Request, g *group, body map[string]any) (any, error) {
+		discard, _ := body["discard"].(bool)
+		return c.Rejoin(r.Context(), g.name, discard)
+	})
+	return mux
+}
+
+// list is the status of all groups, without asking the voters.
+func (c *Controller) list(ctx context.Context) any {
+	c.mu.Lock()
+	var all []*group
+	for _, g := range c.groups {
+		all = append(all, g)
+	}
+	c.mu.Unlock()
+	value := []GroupStatus{}
+	for _, g := range all {
+		value = append(value, g.status(ctx, false))
+	}
+	sort.Slice(value, func(i, j int) bool { return value[i].Name < value[j].Name })
+	return map[string]any{"location": c.o.Location, "node": c.o.Node, "value": value}
+}
+
+// PeerHandler answers the other location, which has proved a pairing.
+func (c *Controller) PeerHandler(peer string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(peerBallot, ballot.Handler(c.o.Votes, string(c.Secret(peer))))
+	answer := func(pattern string, fn func(r *http.Request, g *group, body []byte) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			g, err := c.group(r.PathValue("group"))
+			var body []byte
+			if err == nil {
+				body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+			}
+			if cfg := (config{}); err == nil {
+				if cfg, _ = g.look(); cfg.pairing.Peer != peer {
+					err = fault.New(fault.Forbidden, "The group %s is not shared with %s.", cfg.name, peer)
+				}
+			}
+			var result any
+			if err == nil {
+				result, err = fn(r, g, body)
+			}
+			if err != nil {
+				var b errorBody
+				b.Error.Code, b.Error.Message = "Refused", fault.Sentence(err)
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusConflict)
+				_ = json.NewEncoder(w).Encode(b)
+				return
+			}
+			writeJSON(w, result)
+		})
+	}
+	root := peerRoot + "groups/{group}"
+	answer("GET "+root, func(r *http.Request, g *group, _ []byte) (any, error) { return g.status(r.Context(), false), nil })
+	answer("GET "+root+"/documents", func(r *http.Request, g *group, _ []byte) (any, error) {
+		cfg, _ := g.look()
+		return g.ownDocuments(r.Context(), cfg)
+	})
+	answer("POST "+root+"/switch", func(r *http.Request, g *group, body []byte) (any, error) {
+		var order struct{ To string }
+		if err := json.Unmarshal(body, &order); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The order is not understood.")
+		}
+		return c.Switch(r.Context(), g.name, order.To)
+	})
+	answer("POST "+root+"/ready", func(r *http.Request, g *group, body []byte) (any, error) {
+		var ends marks
+		if err := json.Unmarshal(body, &ends); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The marks are not understood.")
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), switchLimit/2)
+		defer cancel()
+		return nil, g.ready(ctx, ends)
+	})
+	answer("POST "+root+"/take", func(r *http.Request, g *group, body []byte) (any, error) {
+		var change Change
+		if err := json.Unmarshal(body, &change); err != nil || change.Term == 0 {
+			return nil, fault.New(fault.Invalid, "The change is not understood.")
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), switchLimit/2)
+		defer cancel()
+		return nil, g.taken(ctx, change)
+	})
+	return mux
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) (map[string]any, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+	if err != nil || len(strings.TrimSpace(string(data))) == 0 {
+		return nil, err
+	}
+	var body map[string]any
+	if err := json.Unmarshal(data, &body); err != nil {
+		return nil, fault.Wrap(fault.Invalid, err, "The body must be a JSON object.")
+	}
+	return body, nil
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	if v == nil {
+		v = struct{}{}
+	}
+	_ = json.NewEncoder(w).Encode(v)
+}

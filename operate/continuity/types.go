@@ -1,0 +1,145 @@
+package continuity
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"weir/kernel/resource"
+)
+
+// The resource types.
+const (
+	TypePairing = "Weir.Continuity/pairings"
+	TypeGroup   = "Weir.Continuity/groups"
+)
+
+// What is taken where nothing is declared.
+const (
+	lagSecondsDefault   = 300
+	failedProbesDefault = 3
+	secretCharsMin      = 16
+	groupsMax           = 100
+)
+
+// Types declares the resource types of continuity.
+func Types() []*resource.Type { return []*resource.Type{pairingType(), groupType()} }
+
+func named(t resource.Type) *resource.Type {
+	t.APIVersions = []string{"2026-11-01"}
+	t.NamePattern, t.NameRange = `[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?`, resource.Range{Min: 1, Max: 50}
+	t.NameHint = "letters, digits and hyphens, a letter first, a letter or digit last"
+	t.SiblingsMax = groupsMax
+	return &t
+}
+
+func pairingType() *resource.Type {
+	return named(resource.Type{
+		Name: TypePairing, Description: "Another location, and how its nodes are reached. Each location declares the other one.",
+		Fields: []resource.Field{
+			{Name: "peer", Kind: resource.String, Required: true, Description: "Name of the other location (its --location)."},
+			{Name: "endpoints", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 16}, Element: &resource.Field{Name: "endpoint", Kind: resource.String}, Description: "Doors of its nodes, HOST:PORT; any of them that takes AMQP."},
+			{Name: "secret", Kind: resource.Secret, Required: true, Range: &resource.Range{Min: secretCharsMin, Max: 256}, Description: "What both locations prove to each other that they know; the same on both sides."},
+		},
+	})
+}
+
+func groupType() *resource.Type {
+	text := func(name string) *resource.Field { return &resource.Field{Name: name, Kind: resource.String} }
+	return named(resource.Type{
+		Name: TypeGroup, Description: "Units that change location together. Both locations declare the same group.",
+		Fields: []resource.Field{
+			{Name: "pairing", Kind: resource.String, Required: true, Description: "Name of the pairing with the other location."},
+			{Name: "primary", Kind: resource.String, Required: true, Immutable: true, Description: "Location that is the primary at first."},
+			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of the namespaces, in the order they are promoted in."},
+			{Name: "mode", Kind: resource.Enum, Values: []string{"async", "sync"}, Default: "async", Description: "async: acknowledged when durable in the primary, with a bound on the lag. sync: when durable in both."},
+			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
+			{Name: "lagBytes", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 50}, Description: "async: most bytes it may be behind; 0 is not bounded."},
+			{Name: "lagSeconds", Kind: resource.Int, Default: int64(lagSecondsDefault), Range: &resource.Range{Min: 0, Max: 86400}, Description: "async: longest time it may be behind; 0 is not bounded. From half of a bound on writes slow, above it they are refused."},
+			{Name: "whenAway", Kind: resource.Enum, Values: []string{"stop", "degrade"}, Default: "stop", Description: "sync: what happens while the secondary is away. stop: nothing is acknowledged. degrade: it goes on with an alarm."},
+			{Name: "witnesses", Kind: resource.List, Element: text("witness"), Range: &resource.Range{Min: 0, Max: 3}, Description: "URLs of witnesses; one, or three. With none, nothing is promoted but by hand."},
+			{Name: "witnessSecret", Kind: resource.Secret, Description: "The secret of the witnesses."},
+			{Name: "automatic", Kind: resource.Bool, Default: false, Description: "The secondary takes over by itself when the voters agree that the primary is gone."},
+			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary, one a second, that must fail in a row before that."},
+			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
+			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
+		},
+		Check: checkGroup,
+	})
+}
+
+func checkGroup(d resource.Document, _ resource.View) resource.Problems {
+	var problems resource.Problems
+	for i, unit := range texts(d, "units") {
+		if _, err := resource.ParseID(unit); err != nil {
+			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf("%q is no resource id.", unit)})
+		}
+	}
+	witnesses := texts(d, "witnesses")
+	if len(witnesses) == 2 {
+		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "Two witnesses decide no more than one: name one, or three."})
+	}
+	if len(witnesses) > 0 && len(d.String("witnessSecret")) < secretCharsMin {
+		problems = append(problems, resource.Problem{Path: "properties.witnessSecret", Sentence: fmt.Sprintf("Witnesses are asked with their secret, of at least %d characters.", secretCharsMin)})
+	}
+	if d.Bool("automatic") && len(witnesses) == 0 {
+		problems = append(problems, resource.Problem{Path: "properties.automatic", Sentence: "Without a witness nobody can tell a dead location from one that is cut off: name a witness, or promote by hand."})
+	}
+	return problems
+}
+
+func texts(d resource.Document, property string) []string {
+	list, _ := d.Properties[property].([]any)
+	var out []string
+	for _, one := range list {
+		if s, ok := one.(string); ok {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// config is a group as it is declared.
+type config struct {
+	name         string
+	pairing      Pairing
+	primary      string
+	units        []resource.ID
+	mode         string
+	lagMessages  uint64
+	lagBytes     uint64
+	lagTime      time.Duration
+	whenAway     string
+	witnesses    []string
+	secret       string // of the witnesses
+	automatic    bool
+	failedProbes int
+}
+
+// read takes a group and its pairing from their documents.
+func read(d resource.Document, pairings []resource.Document) (config, error) {
+	c := config{
+		name: strings.ToLower(d.Name()), primary: d.String("primary"), mode: d.String("mode"),
+		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
+		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
+		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
+	}
+	for _, unit := range texts(d, "units") {
+		id, err := resource.ParseID(unit)
+		if err != nil {
+			return c, err
+		}
+		c.units = append(c.units, id)
+	}
+	for _, p := range pairings {
+		if strings.EqualFold(p.Name(), d.String("pairing")) {
+			c.pairing = pairing(p)
+			return c, nil
+		}
+	}
+	return c, fmt.Errorf("the pairing %q of the group %s is not declared", d.String("pairing"), c.name)
+}
+
+func pairing(d resource.Document) Pairing {
+	return Pairing{Peer: d.String("peer"), Endpoints: texts(d, "endpoints"), Secret: d.String("secret")}
+}
