@@ -17,6 +17,7 @@ import (
 	"weir/conformance/bench"
 	"weir/conformance/torture"
 	"weir/face/cli"
+	"weir/operate/witness"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -42,7 +43,8 @@ func run(args []string) int {
 // tools are the commands that live elsewhere.
 func tools() []*cobra.Command {
 	return []*cobra.Command{
-		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command()),
+		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
+		witness.Command(),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

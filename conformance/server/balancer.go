@@ -15,7 +15,8 @@ type Balancer struct {
 	next     atomic.Uint64
 
 	mu     sync.Mutex
-	open   map[net.Conn]bool
+	open   map[net.Conn]*Server // by the node it is joined to
+	avoid  map[*Server]bool
 	closed bool
 }
 
@@ -24,7 +25,7 @@ func newBalancer(nodes []*Server) (*Balancer, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Balancer{listener: l, nodes: nodes, open: map[net.Conn]bool{}}
+	b := &Balancer{listener: l, nodes: nodes, open: map[net.Conn]*Server{}, avoid: map[*Server]bool{}}
 	go b.accept()
 	return b, nil
 }
@@ -49,19 +50,22 @@ func (b *Balancer) pass(client net.Conn) {
 	defer client.Close()
 	for range b.nodes {
 		node := b.nodes[b.next.Add(1)%uint64(len(b.nodes))]
+		if b.avoids(node) {
+			continue
+		}
 		server, err := net.Dial("tcp", node.Addr())
 		if err != nil {
 			continue
 		}
-		b.join(client, server)
+		b.join(node, client, server)
 		return
 	}
 }
 
 // join copies both ways until either side ends, then ends the other.
-func (b *Balancer) join(client, server net.Conn) {
+func (b *Balancer) join(node *Server, client, server net.Conn) {
 	defer server.Close()
-	if !b.track(client, server) {
+	if !b.track(node, client, server) {
 		return
 	}
 	defer b.forget(client, server)
@@ -78,13 +82,43 @@ func (b *Balancer) join(client, server net.Conn) {
 	<-ended
 }
 
-func (b *Balancer) track(conns ...net.Conn) bool {
+func (b *Balancer) track(node *Server, conns ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, c := range conns {
-		b.open[c] = true
+		b.open[c] = node
 	}
 	return !b.closed
+}
+
+// Avoid ends what is joined to some nodes and joins nobody to them any more, as a
+// balancer does whose health check fails.
+func (b *Balancer) Avoid(nodes ...*Server) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, node := range nodes {
+		b.avoid[node] = true
+	}
+	for c, node := range b.open {
+		if b.avoid[node] {
+			c.Close()
+		}
+	}
+}
+
+// Accept joins clients to nodes again that were avoided.
+func (b *Balancer) Accept(nodes ...*Server) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, node := range nodes {
+		delete(b.avoid, node)
+	}
+}
+
+func (b *Balancer) avoids(node *Server) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.avoid[node]
 }
 
 func (b *Balancer) forget(conns ...net.Conn) {

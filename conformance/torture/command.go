@@ -23,8 +23,7 @@ var errViolated = errors.New("the server did not keep its word; see the table")
 // Command is `bus`, to be put under `weir torture`.
 func Command() *cobra.Command {
 	o := Options{}
-	var asJSON bool
-	cmd := &cobra.Command{
+	cmd := command(&o, &cobra.Command{
 		Use:   "bus",
 		Short: "kill real servers under real Service Bus clients and check what the clients saw",
 		Long: `Starts this binary as one server or as three nodes, in directories of its own,
@@ -33,38 +32,61 @@ schedules, kills the process that owns the namespace with SIGKILL again and
 again, drains every queue, and checks the whole history: nothing that was
 acknowledged may be missing, nothing that was completed may come again, and
 sessions keep their order. It ends with a failure on any other outcome.`,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: false,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			binary, err := os.Executable()
-			if err != nil {
-				return err
-			}
-			o.Binary = binary
-			if o.Seed == 0 {
-				o.Seed = rand.Uint64()
-			}
-			began := time.Now()
-			o.Say = func(format string, args ...any) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
-			}
-			report, err := Run(cmd.Context(), o)
-			if err != nil {
-				return err
-			}
-			if err := report.print(cmd.OutOrStdout(), asJSON); err != nil {
-				return err
-			}
-			if !report.Good() {
-				return errViolated
-			}
-			return nil
-		},
+	})
+	cmd.Flags().IntVar(&o.Kills, "kills", 50, "how often the owner is killed")
+	return cmd
+}
+
+// Locations is `locations`, to be put under `weir torture`.
+func Locations() *cobra.Command {
+	o := Options{}
+	cmd := command(&o, &cobra.Command{
+		Use:   "locations",
+		Short: "move a group between two real locations under real clients and check what the clients saw",
+		Long: `Starts two locations of one node or of three, and a witness, lets the clients of
+"weir torture bus" work on them through one address, and does to them what the world
+does: planned switches, SIGKILL and SIGSTOP of the primary, a cut link, a dead witness.
+With --mode sync nothing acknowledged may be missing, whatever happens. With --mode
+async what is lost with a location is found and counted as missing: the ledger that
+accounts for it is not there yet.`,
+	})
+	cmd.Flags().IntVar(&o.Kills, "failovers", 20, "how often something happens to the pair")
+	cmd.Flags().StringVar(&o.Mode, "mode", "sync", "how the locations replicate: sync or async")
+	cmd.Flags().DurationVar(&o.RTT, "rtt", 0, "round trip between the locations")
+	return cmd
+}
+
+// command makes a command that tortures and prints the report.
+func command(o *Options, cmd *cobra.Command) *cobra.Command {
+	var asJSON bool
+	cmd.Args, cmd.SilenceUsage = cobra.NoArgs, true
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		binary, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		o.Binary = binary
+		if o.Seed == 0 {
+			o.Seed = rand.Uint64()
+		}
+		began := time.Now()
+		o.Say = func(format string, args ...any) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "%6.1fs  %s\n", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+		}
+		report, err := Run(cmd.Context(), *o)
+		if err != nil {
+			return err
+		}
+		if err := report.print(cmd.OutOrStdout(), asJSON); err != nil {
+			return err
+		}
+		if !report.Good() {
+			return errViolated
+		}
+		return nil
 	}
 	f := cmd.Flags()
-	f.IntVar(&o.Kills, "kills", 50, "how often the owner is killed")
-	f.IntVar(&o.Nodes, "nodes", 1, "1 server, or a location of 3 nodes")
+	f.IntVar(&o.Nodes, "nodes", 1, "1 server, or 3 nodes, for each location")
 	f.DurationVar(&o.Duration, "duration", 0, "go on with the load at least this long")
 	f.Uint64Var(&o.Seed, "seed", 0, "what clients and killer choose (0: by chance)")
 	f.IntVar(&o.Rate, "rate", 150, "messages a second and sending client")
@@ -91,8 +113,11 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 	c := r.Recovery
 	fmt.Fprintf(w, "\n%d kills, %d nodes, seed %d, %.0f s; ready after %.2f s (at most %.2f), clients served after %.2f s (at most %.2f)\n",
 		r.Kills, r.Nodes, r.Seed, r.Seconds, c.ReadyMedian, c.ReadyMax, c.FlowingMedian, c.FlowingMax)
+	if c.Switches > 0 {
+		fmt.Fprintf(w, "%d planned switches, clients served after %.2f s (at most %.2f)\n", c.Switches, c.SwitchedMedian, c.SwitchedMax)
+	}
 	if c.Takeovers > 0 {
-		fmt.Fprintf(w, "%d takeovers, clients served by another node after %.2f s (at most %.2f)\n", c.Takeovers, c.TakenMedian, c.TakenMax)
+		fmt.Fprintf(w, "%d takeovers, clients served by another node or location after %.2f s (at most %.2f)\n", c.Takeovers, c.TakenMedian, c.TakenMax)
 	}
 	fmt.Fprintln(w)
 	r.printViolations(w)

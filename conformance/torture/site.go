@@ -92,9 +92,9 @@ const flowAcknowledged = 20
 // recoverWithin bounds the wait for the clients to be served again.
 const recoverWithin = 120 * time.Second
 
-// kill kills the owner as often as was asked, and returns when the load has
+// harm kills the owner as often as was asked, and returns when the load has
 // lasted long enough.
-func (s *site) kill(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error {
+func (s *site) harm(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error {
 	end := time.Now().Add(o.Duration)
 	if err := s.flow(ctx, rec, rec.acknowledged.Load()); err != nil {
 		return fmt.Errorf("before the first kill: %w", err)
@@ -153,11 +153,18 @@ func (s *site) killOnce(ctx context.Context, rec *recorder, random *rand.Rand) e
 
 // flow waits until some more sends were acknowledged than before.
 func (s *site) flow(ctx context.Context, rec *recorder, before int64) error {
+	if err := flow(ctx, rec, before); err != nil {
+		return errors.Join(err, s.tails())
+	}
+	return nil
+}
+
+func flow(ctx context.Context, rec *recorder, before int64) error {
 	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
 	defer cancel()
 	for rec.acknowledged.Load() < before+flowAcknowledged {
-		if err := wait(ctx, 5*time.Millisecond); err != nil {
-			return errors.Join(fmt.Errorf("no client was served within %s", recoverWithin), s.tails())
+		if wait(ctx, 5*time.Millisecond) != nil {
+			return fmt.Errorf("no client was served within %s", recoverWithin)
 		}
 	}
 	return nil
@@ -191,6 +198,10 @@ type Recovery struct {
 	Takeovers     int     `json:"takeovers"`      // kills after which the node stayed away
 	TakenMedian   float64 `json:"taken_s_median"` // kill until another node served clients
 	TakenMax      float64 `json:"taken_s_max"`
+
+	Switches       int     `json:"switches,omitempty"`          // planned, between locations
+	SwitchedMedian float64 `json:"switched_s_median,omitempty"` // command until clients were acknowledged again
+	SwitchedMax    float64 `json:"switched_s_max,omitempty"`
 }
 
 func (s *site) recovery() Recovery {

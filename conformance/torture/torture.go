@@ -32,7 +32,9 @@ type Options struct {
 	Binary   string        // the weir executable
 	Dir      string        // data, logs and, after a bad run, the history; kept when given
 	Nodes    int           // 1, or 3 for a location of three nodes
-	Kills    int           // how often the owner is killed
+	Kills    int           // how often the owner is killed, or the group changes location
+	Mode     string        // two locations, replicated "sync" or "async"; empty: one location
+	RTT      time.Duration // round trip between the locations
 	Duration time.Duration // load goes on at least this long
 	Seed     uint64
 	Rate     int                  // messages a second and sender
@@ -67,7 +69,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		o.Dir = dir
 	}
-	site, err := raise(ctx, o)
+	site, err := raiseStage(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +92,33 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return report, saveHistory(filepath.Join(o.Dir, "history.json"), history)
 }
 
-// tortureAt is the run itself: load, kills, drain.
-func tortureAt(ctx context.Context, o Options, site *site, rec *recorder) error {
+// stage is what is tortured.
+type stage interface {
+	connection() string
+	// harm does its worst as often as was asked, and returns when clients are served.
+	harm(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error
+	recovery() Recovery
+	fall()
+}
+
+// raiseStage starts what is tortured; what it started before it failed is stopped.
+func raiseStage(ctx context.Context, o Options) (stage, error) {
+	if o.Mode != "" {
+		p, err := raisePair(ctx, o)
+		if err != nil && p != nil {
+			p.fall()
+		}
+		return p, err
+	}
+	s, err := raise(ctx, o)
+	if err != nil && s != nil {
+		s.fall()
+	}
+	return s, err
+}
+
+// tortureAt is the run itself: load, harm, drain.
+func tortureAt(ctx context.Context, o Options, site stage, rec *recorder) error {
 	load, err := newLoad(site.connection(), rec, o)
 	if err != nil {
 		return err
@@ -99,7 +126,7 @@ func tortureAt(ctx context.Context, o Options, site *site, rec *recorder) error 
 	defer load.close()
 	load.start(ctx)
 	o.Say("%d clients at work, seed %d", load.clients, o.Seed)
-	if err := site.kill(ctx, o, rec, rand.New(rand.NewPCG(o.Seed, 99))); err != nil {
+	if err := site.harm(ctx, o, rec, rand.New(rand.NewPCG(o.Seed, 99))); err != nil {
 		return err
 	}
 	load.stopSending()

@@ -17,14 +17,15 @@ func TestTorture(t *testing.T) {
 	for _, c := range []struct {
 		name         string
 		nodes, kills int
-	}{{"one server", 1, 5}, {"three nodes", 3, 2}} {
+		mode         string
+	}{{"one server", 1, 5, ""}, {"three nodes", 3, 2, ""}, {"two locations", 1, 3, "sync"}} {
 		t.Run(c.name, func(t *testing.T) {
 			began := time.Now()
 			say := func(format string, args ...any) {
 				t.Logf("%5.1fs %s", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
 			}
 			report, err := Run(context.Background(), Options{
-				Binary: servertest.Binary(t), Nodes: c.nodes, Kills: c.kills, Seed: 20, Rate: 100, Hurry: true, Say: say,
+				Binary: servertest.Binary(t), Nodes: c.nodes, Kills: c.kills, Mode: c.mode, Seed: 20, Rate: 100, Hurry: true, Say: say,
 			})
 			if err != nil {
 				t.Fatal(err)
