@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"weir/internal/groups"
 )
 
 // Location is one of two locations: one node, or three.
@@ -175,49 +177,23 @@ func (p *Pair) declare(ctx context.Context, l *Location) error {
 	return err
 }
 
-// Group is what a location says of the group.
-type Group struct {
-	Term     uint64 `json:"term"`
-	Holder   string `json:"holder"`
-	Standing string `json:"standing"`
-	Phase    string `json:"phase"`
-	Units    []struct {
-		Position     uint64  `json:"position"`
-		PeerPosition uint64  `json:"peerPosition"`
-		LagMessages  uint64  `json:"lagMessages"`
-		LagSeconds   float64 `json:"lagSeconds"`
-		Connected    bool    `json:"connected"`
-		Degraded     bool    `json:"degraded"`
-	} `json:"units"`
-	LastChange *Change `json:"lastChange"`
-	Advice     string  `json:"advice"`
-}
-
-// Change is what became of a switch or a promotion.
-type Change struct {
-	Kind    string  `json:"kind"`
-	To      string  `json:"to"`
-	Term    uint64  `json:"term"`
-	Seconds float64 `json:"seconds"`
-}
-
-const groupPath = "/continuity/groups/" + GroupName
+const groupPath = groups.Path + "/" + GroupName
 
 // Group asks a location for the group.
-func (l *Location) Group(ctx context.Context) (Group, error) {
-	var g Group
+func (l *Location) Group(ctx context.Context) (groups.Status, error) {
+	var g groups.Status
 	return g, l.ask(ctx, http.MethodGet, groupPath, nil, &g)
 }
 
 // Switch moves the group to a location in order.
-func (l *Location) Switch(ctx context.Context, to string) (Change, error) {
-	var c Change
+func (l *Location) Switch(ctx context.Context, to string) (groups.Change, error) {
+	var c groups.Change
 	return c, l.ask(ctx, http.MethodPost, groupPath+"/switch", map[string]any{"to": to}, &c)
 }
 
 // Promote makes a location the primary without the other one.
-func (l *Location) Promote(ctx context.Context, force bool) (Change, error) {
-	var c Change
+func (l *Location) Promote(ctx context.Context, force bool) (groups.Change, error) {
+	var c groups.Change
 	return c, l.ask(ctx, http.MethodPost, groupPath+"/promote", map[string]any{"force": force}, &c)
 }
 
@@ -284,7 +260,7 @@ func (p *Pair) AtRest(ctx context.Context) bool {
 	return errWest == nil && errEast == nil && settled(west, east)
 }
 
-func settled(west, east Group) bool {
+func settled(west, east groups.Status) bool {
 	if west.Standing == "secondary" {
 		west, east = east, west
 	}

@@ -6,81 +6,21 @@ import (
 	"net/url"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"weir/internal/groups"
 )
 
-// groupStatus is what a location says of a continuity group: the answer of GET
-// /continuity/groups/{name}.
-type groupStatus struct {
-	Name          string        `json:"name"`
-	Term          uint64        `json:"term"`
-	Holder        string        `json:"holder"`
-	Standing      string        `json:"standing"`
-	Phase         string        `json:"phase"`
-	Mode          string        `json:"mode"`
-	Peer          string        `json:"peer"`
-	PeerReachable bool          `json:"peerReachable"`
-	Voters        []voterStatus `json:"voters"`
-	Units         []groupUnit   `json:"units"`
-	LastChange    *groupChange  `json:"lastChange"`
-	Advice        string        `json:"advice"`
-}
-
-type voterStatus struct {
-	Name      string `json:"name"`
-	Reachable bool   `json:"reachable"`
-	Term      uint64 `json:"term"`
-	Holder    string `json:"holder"`
-	Error     string `json:"error"`
-}
-
-type groupUnit struct {
-	Unit         string  `json:"unit"`
-	Role         string  `json:"role"`
-	Position     uint64  `json:"position"`
-	PeerPosition uint64  `json:"peerPosition"`
-	LagMessages  uint64  `json:"lagMessages"`
-	LagBytes     uint64  `json:"lagBytes"`
-	LagSeconds   float64 `json:"lagSeconds"`
-	Connected    bool    `json:"connected"`
-	Degraded     bool    `json:"degraded"`
-	Reason       string  `json:"reason"`
-}
-
-type groupChange struct {
-	Kind    string    `json:"kind"`
-	From    string    `json:"from"`
-	To      string    `json:"to"`
-	Term    uint64    `json:"term"`
-	At      time.Time `json:"at"`
-	Seconds float64   `json:"seconds"`
-	Steps   []struct {
-		Name    string  `json:"name"`
-		Seconds float64 `json:"seconds"`
-	} `json:"steps"`
-	ExpectedLoss *groupLoss `json:"expectedLoss"`
-}
-
-type groupLoss struct {
-	Known     bool      `json:"known"`
-	Messages  uint64    `json:"messages"`
-	Bytes     uint64    `json:"bytes"`
-	Seconds   float64   `json:"seconds"`
-	LastHeard time.Time `json:"lastHeard"`
-}
-
-func (loss groupLoss) String() string {
+// lossText says what is expected to be lost.
+func lossText(loss groups.Loss) string {
 	if !loss.Known {
 		return "not known: this location has never heard from the other one since it started"
 	}
 	return fmt.Sprintf("about %d messages and settlements (%d bytes), and what happened in the %.1f s since this location last heard from the other one", loss.Messages, loss.Bytes, loss.Seconds)
 }
 
-const groupsPath = "/continuity/groups"
-
-func groupPath(name string) string { return groupsPath + "/" + url.PathEscape(name) }
+func groupPath(name string) string { return groups.Path + "/" + url.PathEscape(name) }
 
 // group is the noun for what changes location together.
 func (l *line) group() *cobra.Command {
@@ -98,11 +38,8 @@ func (l *line) groupList() *cobra.Command {
 	return l.remote(&cobra.Command{
 		Use: "list", Short: "List the groups this location knows", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var answer struct {
-				Location string        `json:"location"`
-				Value    []groupStatus `json:"value"`
-			}
-			if err := l.ask(cmd, "GET", groupsPath, nil, &answer); err != nil {
+			var answer groups.List
+			if err := l.ask(cmd, "GET", groups.Path, nil, &answer); err != nil {
 				return err
 			}
 			if l.json {
@@ -111,7 +48,7 @@ func (l *line) groupList() *cobra.Command {
 			table := tabwriter.NewWriter(l.Out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(table, "GROUP\tTERM\tPRIMARY\tHERE\tMODE\tLAG\tSTATE")
 			for _, g := range answer.Value {
-				fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", g.Name, g.Term, dash(g.Holder), g.Standing, g.Mode, g.lag(), g.state())
+				fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", g.Name, g.Term, dash(g.Holder), g.Standing, g.Mode, lagText(g), stateText(g))
 			}
 			return table.Flush()
 		},
@@ -122,7 +59,7 @@ func (l *line) groupShow() *cobra.Command {
 	return l.remote(&cobra.Command{
 		Use: "show GROUP", Short: "Show a group: standing, voters, units, lag, last change", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var g groupStatus
+			var g groups.Status
 			if err := l.ask(cmd, "GET", groupPath(args[0]), nil, &g); err != nil {
 				return err
 			}
@@ -134,8 +71,8 @@ func (l *line) groupShow() *cobra.Command {
 	}, "")
 }
 
-// lag is the longest of the units'.
-func (g groupStatus) lag() string {
+// lagText is the longest lag of the units'.
+func lagText(g groups.Status) string {
 	var messages uint64
 	seconds := 0.0
 	for _, u := range g.Units {
@@ -144,7 +81,8 @@ func (g groupStatus) lag() string {
 	return fmt.Sprintf("%d messages, %.1f s", messages, seconds)
 }
 
-func (g groupStatus) state() string {
+// stateText is what is to be known of a group in a word or two.
+func stateText(g groups.Status) string {
 	if g.Phase != "" {
 		return g.Phase
 	}
@@ -159,8 +97,8 @@ func (g groupStatus) state() string {
 	return "replicating"
 }
 
-func (l *line) showGroup(g groupStatus) error {
-	fmt.Fprintf(l.Out, "group %s, term %d, primary %s; here it is %s; %s to %s: %s\n", g.Name, g.Term, dash(g.Holder), g.Standing, g.Mode, dash(g.Peer), g.state())
+func (l *line) showGroup(g groups.Status) error {
+	fmt.Fprintf(l.Out, "group %s, term %d, primary %s; here it is %s; %s to %s: %s\n", g.Name, g.Term, dash(g.Holder), g.Standing, g.Mode, dash(g.Peer), stateText(g))
 	for _, v := range g.Voters {
 		said := fmt.Sprintf("says %s holds term %d", dash(v.Holder), v.Term)
 		if !v.Reachable {
@@ -220,14 +158,13 @@ asked, --force says that you know the other location does not serve; Weir can no
 know that, and if it does serve, both accept messages.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := groupPath(args[0]) + "/promote"
-			var expected struct {
-				Loss  groupLoss `json:"expectedLoss"`
-				Votes string    `json:"votes"`
-			}
+			var expected groups.Expected
 			if err := l.ask(cmd, "POST", path, map[string]any{"dryRun": true}, &expected); err != nil {
 				return err
 			}
-			fmt.Fprintf(l.Err, "Expected loss: %s.\n", expected.Loss)
+			if expected.Loss != nil {
+				fmt.Fprintf(l.Err, "Expected loss: %s.\n", lossText(*expected.Loss))
+			}
 			if expected.Votes != "" {
 				fmt.Fprintln(l.Err, expected.Votes)
 			}
@@ -263,7 +200,7 @@ and is in nobody's queues. --discard says that this is meant.`,
 
 // change asks for a change and follows it to its end.
 func (l *line) change(cmd *cobra.Command, path string, order any) error {
-	var c groupChange
+	var c groups.Change
 	if err := l.ask(cmd, "POST", path, order, &c); err != nil {
 		return err
 	}
@@ -278,7 +215,7 @@ func (l *line) change(cmd *cobra.Command, path string, order any) error {
 		fmt.Fprintf(l.Err, "  %-24s %7.3f s\n", s.Name, s.Seconds)
 	}
 	if c.ExpectedLoss != nil {
-		fmt.Fprintf(l.Err, "Expected loss: %s.\n", *c.ExpectedLoss)
+		fmt.Fprintf(l.Err, "Expected loss: %s.\n", lossText(*c.ExpectedLoss))
 	}
 	fmt.Fprintf(l.Out, "%s is the primary, term %d, after %.3f s\n", c.To, c.Term, c.Seconds)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/groups"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
 )
@@ -35,23 +36,23 @@ func await(ctx context.Context, what string, so func() (bool, error)) error {
 
 // Switch moves a group from this location to the other one, losing nothing. On the
 // secondary it asks the primary to.
-func (c *Controller) Switch(ctx context.Context, name, to string) (Change, error) {
+func (c *Controller) Switch(ctx context.Context, name, to string) (groups.Change, error) {
 	g, err := c.group(name)
 	if err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	cfg, n := g.look()
 	switch {
 	case to != cfg.pairing.Peer && to != c.o.Location:
-		return Change{}, fault.New(fault.Invalid, "The group %s is in %s and %s; it can not be moved to %q.", cfg.name, c.o.Location, cfg.pairing.Peer, to)
+		return groups.Change{}, fault.New(fault.Invalid, "The group %s is in %s and %s; it can not be moved to %q.", cfg.name, c.o.Location, cfg.pairing.Peer, to)
 	case n.Holder == to && n.Phase == phaseNone:
-		return Change{Kind: "switch", To: to, Term: n.Term, At: time.Now()}, nil
+		return groups.Change{Kind: "switch", To: to, Term: n.Term, At: time.Now()}, nil
 	case n.Holder != c.o.Location:
-		var change Change
+		var change groups.Change
 		err := g.ask(ctx, cfg, http.MethodPost, "/switch", map[string]string{"to": to}, &change)
 		return change, err
 	case !g.changing.TryLock():
-		return Change{}, fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
+		return groups.Change{}, fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
 	}
 	defer g.changing.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchLimit)
@@ -61,13 +62,13 @@ func (c *Controller) Switch(ctx context.Context, name, to string) (Change, error
 
 // handOver is the planned switch, on the primary. Until the term is passed on, a
 // failure leaves the group where it is.
-func (g *group) handOver(ctx context.Context, cfg config, n note) (Change, error) {
-	s := begin(Change{Kind: "switch", From: g.c.o.Location, To: cfg.pairing.Peer, Term: n.Term + 1})
+func (g *group) handOver(ctx context.Context, cfg config, n note) (groups.Change, error) {
+	s := begin(groups.Change{Kind: "switch", From: g.c.o.Location, To: cfg.pairing.Peer, Term: n.Term + 1})
 	if err := g.checkSwitch(ctx, cfg, n); err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	s.done("check")
-	undo := func(err error) (Change, error) {
+	undo := func(err error) (groups.Change, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout) // it may be over
 		defer cancel()
 		_, failed := g.change(ctx, func(now *note) bool {
@@ -80,7 +81,7 @@ func (g *group) handOver(ctx context.Context, cfg config, n note) (Change, error
 		if failed != nil {
 			g.c.log.Error("an interrupted switch could not be undone", "group", cfg.name, "error", failed)
 		}
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	if _, err := g.change(ctx, func(now *note) bool {
 		if now.Term != n.Term || now.Holder != g.c.o.Location {
@@ -89,7 +90,7 @@ func (g *group) handOver(ctx context.Context, cfg config, n note) (Change, error
 		now.Phase, now.To = phaseHandOver, cfg.pairing.Peer
 		return true
 	}); err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	ends, err := g.halt(ctx, n)
 	if err != nil {
@@ -110,7 +111,7 @@ func (g *group) handOver(ctx context.Context, cfg config, n note) (Change, error
 		if g.polls(cfg) == nil {
 			return undo(err)
 		}
-		return Change{}, fault.Wrap(fault.Unavailable, err, "The term was passed on to %s, and it did not say that it took it; it does so by itself as soon as it can.", cfg.pairing.Peer)
+		return groups.Change{}, fault.Wrap(fault.Unavailable, err, "The term was passed on to %s, and it did not say that it took it; it does so by itself as soon as it can.", cfg.pairing.Peer)
 	}
 	s.done("take over")
 	_, err = g.change(ctx, func(now *note) bool {
@@ -135,11 +136,11 @@ func (g *group) checkSwitch(ctx context.Context, cfg config, n note) error {
 		}
 		_ = m
 	}
-	var there GroupStatus
+	var there groups.Status
 	if err := g.ask(ctx, cfg, http.MethodGet, "", nil, &there); err != nil {
 		return err
 	}
-	if there.Standing != standingSecondary || there.Term != n.Term {
+	if there.Standing != groups.Secondary || there.Term != n.Term {
 		return fault.New(fault.Conflict, "%s is %s in term %d, not a secondary in term %d; it can not take over in order.", cfg.pairing.Peer, there.Standing, there.Term, n.Term)
 	}
 	for _, u := range there.Units {
@@ -213,7 +214,7 @@ func (g *group) ready(ctx context.Context, ends marks) error {
 }
 
 // taken makes this location the primary after a switch, and waits until it serves.
-func (g *group) taken(ctx context.Context, change Change) error {
+func (g *group) taken(ctx context.Context, change groups.Change) error {
 	cfg, _ := g.look()
 	if polls := g.polls(cfg); polls != nil {
 		if _, err := polls.Acquire(ctx, change.Term); err != nil {
@@ -247,20 +248,20 @@ func (g *group) served(ctx context.Context, cfg config, n note) error {
 
 // Promote makes this location the primary without the other one. dryRun only says
 // what is expected to be lost, and what the voters say.
-func (c *Controller) Promote(ctx context.Context, name string, force, dryRun bool) (Change, string, error) {
+func (c *Controller) Promote(ctx context.Context, name string, force, dryRun bool) (groups.Change, string, error) {
 	g, err := c.group(name)
 	if err != nil {
-		return Change{}, "", err
+		return groups.Change{}, "", err
 	}
 	cfg, n := g.look()
 	if n.Holder == c.o.Location && n.Phase == phaseNone {
-		return Change{Kind: "promote", To: c.o.Location, Term: n.Term, At: time.Now()}, "This location is the primary.", nil
+		return groups.Change{Kind: "promote", To: c.o.Location, Term: n.Term, At: time.Now()}, "This location is the primary.", nil
 	}
 	if dryRun {
-		return Change{Kind: "promote", From: n.Holder, To: c.o.Location, Term: n.Term + 1, ExpectedLoss: g.expectedLoss(n)}, g.votes(ctx, cfg), nil
+		return groups.Change{Kind: "promote", From: n.Holder, To: c.o.Location, Term: n.Term + 1, ExpectedLoss: g.expectedLoss(n)}, g.votes(ctx, cfg), nil
 	}
 	if !g.changing.TryLock() {
-		return Change{}, "", fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
+		return groups.Change{}, "", fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
 	}
 	defer g.changing.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), switchLimit)
@@ -270,30 +271,30 @@ func (c *Controller) Promote(ctx context.Context, name string, force, dryRun boo
 }
 
 // promote takes the next term.
-func (g *group) promote(ctx context.Context, cfg config, n note, kind string, force bool) (Change, error) {
+func (g *group) promote(ctx context.Context, cfg config, n note, kind string, force bool) (groups.Change, error) {
 	if n.Phase == phaseParted {
-		return Change{}, fault.New(fault.Conflict, "The log here has parted from the one of %s: promoting it would bring back what is over. Let it rejoin.", n.Holder)
+		return groups.Change{}, fault.New(fault.Conflict, "The log here has parted from the one of %s: promoting it would bring back what is over. Let it rejoin.", n.Holder)
 	}
-	s := begin(Change{Kind: kind, From: n.Holder, To: g.c.o.Location, Term: n.Term + 1, ExpectedLoss: g.expectedLoss(n)})
+	s := begin(groups.Change{Kind: kind, From: n.Holder, To: g.c.o.Location, Term: n.Term + 1, ExpectedLoss: g.expectedLoss(n)})
 	polls := g.polls(cfg)
 	switch {
 	case polls == nil && !force:
-		return Change{}, fault.New(fault.Conflict, "The group %s has no witness: nobody can say whether %s still serves. If you know that it does not, say so (--force).", cfg.name, n.Holder)
+		return groups.Change{}, fault.New(fault.Conflict, "The group %s has no witness: nobody can say whether %s still serves. If you know that it does not, say so (--force).", cfg.name, n.Holder)
 	case polls != nil:
 		look := polls.Look(ctx)
 		s.change.Term = max(s.change.Term, look.Term+1)
 		if _, err := polls.Acquire(ctx, s.change.Term); err != nil && !force {
-			return Change{}, fault.Wrap(fault.Conflict, err, "No majority of the voters lets %s have the group %s: %s.", g.c.o.Location, cfg.name, err)
+			return groups.Change{}, fault.Wrap(fault.Conflict, err, "No majority of the voters lets %s have the group %s: %s.", g.c.o.Location, cfg.name, err)
 		}
 	}
 	s.done("win the vote")
 	n, err := g.take(ctx, s.change.Term, s.change)
 	if err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	g.stand(cfg, n)
 	if err := g.served(ctx, cfg, n); err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	s.done("take over")
 	_, err = g.change(ctx, func(now *note) bool {
@@ -307,8 +308,8 @@ func (g *group) promote(ctx context.Context, cfg config, n note, kind string, fo
 }
 
 // expectedLoss is what the primary said it had and this location has not.
-func (g *group) expectedLoss(n note) *Loss {
-	loss := &Loss{Known: true}
+func (g *group) expectedLoss(n note) *groups.Loss {
+	loss := &groups.Loss{Known: true}
 	for unit := range n.Units {
 		m, ok := g.c.o.Members(unit)
 		if !ok {
@@ -344,26 +345,26 @@ func (g *group) votes(ctx context.Context, cfg config) string {
 
 // Rejoin lets this location follow again after its log has parted. What it had alone
 // stays in the old generation of the journal, which is kept.
-func (c *Controller) Rejoin(ctx context.Context, name string, discard bool) (Change, error) {
+func (c *Controller) Rejoin(ctx context.Context, name string, discard bool) (groups.Change, error) {
 	g, err := c.group(name)
 	if err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	cfg, n := g.look()
 	if n.Phase != phaseParted {
-		return Change{}, fault.New(fault.Conflict, "The group %s has not parted here: there is nothing to decide.", cfg.name)
+		return groups.Change{}, fault.New(fault.Conflict, "The group %s has not parted here: there is nothing to decide.", cfg.name)
 	}
 	if !discard {
-		return Change{}, fault.New(fault.Invalid, "This location has records that %s does not have. To give them up, say so (--discard); they stay in the old journal on disk.", n.Holder)
+		return groups.Change{}, fault.New(fault.Invalid, "This location has records that %s does not have. To give them up, say so (--discard); they stay in the old journal on disk.", n.Holder)
 	}
 	if !g.changing.TryLock() {
-		return Change{}, fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
+		return groups.Change{}, fault.New(fault.Conflict, "Another change of the group %s is under way.", cfg.name)
 	}
 	defer g.changing.Unlock()
-	s := begin(Change{Kind: "rejoin", From: c.o.Location, To: n.Holder, Term: n.Term})
+	s := begin(groups.Change{Kind: "rejoin", From: c.o.Location, To: n.Holder, Term: n.Term})
 	for unit := range n.Units {
 		if err := c.keepGeneration(ctx, unit, n.generation(unit)+1); err != nil {
-			return Change{}, err
+			return groups.Change{}, err
 		}
 	}
 	_, err = g.change(ctx, func(now *note) bool {
@@ -377,7 +378,7 @@ func (c *Controller) Rejoin(ctx context.Context, name string, discard bool) (Cha
 		return true
 	})
 	if err != nil {
-		return Change{}, err
+		return groups.Change{}, err
 	}
 	s.done("begin a new copy")
 	return s.change, nil

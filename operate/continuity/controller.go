@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/groups"
 	"weir/kernel/ballot"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
@@ -56,7 +57,7 @@ type group struct {
 	reopened  sync.WaitGroup
 	probes    int // of the primary that failed in a row
 	probed    time.Time
-	peer      GroupStatus // what the other location said last
+	peer      groups.Status // what the other location said last
 	peerSaid  bool
 	copying   sync.Mutex
 	documents uint64 // revision of the other location's documents that are copied
@@ -403,7 +404,7 @@ func (g *group) birth(ctx context.Context, cfg config) error {
 	}
 	if cfg.primary == g.c.o.Location {
 		n.Term = 1
-		n.Last = &Change{Kind: "birth", To: cfg.primary, Term: 1, At: time.Now()}
+		n.Last = &groups.Change{Kind: "birth", To: cfg.primary, Term: 1, At: time.Now()}
 		if polls := g.polls(cfg); polls != nil {
 			if _, err := polls.Acquire(ctx, 1); err != nil {
 				return err

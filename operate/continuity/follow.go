@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/groups"
 	"weir/kernel/fault"
 	"weir/kernel/resource"
 )
@@ -61,7 +62,7 @@ func (g *group) followPeer(ctx context.Context, cfg config, n note) error {
 		return nil
 	}
 	g.probed = time.Now()
-	var said GroupStatus
+	var said groups.Status
 	probe, cancel := context.WithTimeout(ctx, probeWithin)
 	err := g.ask(probe, cfg, http.MethodGet, "", nil, &said)
 	cancel()
@@ -79,7 +80,7 @@ func (g *group) followPeer(ctx context.Context, cfg config, n note) error {
 	if said.Holder == g.c.o.Location && said.Term > n.Term {
 		return g.claim(ctx, cfg, said.Term)
 	}
-	if said.Holder != cfg.pairing.Peer || said.Standing != standingPrimary {
+	if said.Holder != cfg.pairing.Peer || said.Standing != groups.Primary {
 		return nil
 	}
 	if said.Term > n.Term {
@@ -147,12 +148,12 @@ func (g *group) claim(ctx context.Context, cfg config, term uint64) error {
 			return fmt.Errorf("claim term %d: %w", r.Term, err)
 		}
 	}
-	_, err := g.take(ctx, term, Change{Kind: "switch", From: cfg.pairing.Peer, To: g.c.o.Location, Term: term, At: time.Now()})
+	_, err := g.take(ctx, term, groups.Change{Kind: "switch", From: cfg.pairing.Peer, To: g.c.o.Location, Term: term, At: time.Now()})
 	return err
 }
 
 // take makes this location the holder of a term.
-func (g *group) take(ctx context.Context, term uint64, change Change) (note, error) {
+func (g *group) take(ctx context.Context, term uint64, change groups.Change) (note, error) {
 	return g.change(ctx, func(n *note) bool {
 		if n.Term >= term {
 			return false

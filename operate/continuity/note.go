@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"weir/internal/groups"
 	"weir/kernel/journal"
 )
 
@@ -24,7 +25,7 @@ type note struct {
 	Phase  string              `json:"phase,omitempty"`
 	To     string              `json:"to,omitempty"` // of a hand-over
 	Units  map[string]unitNote `json:"units"`
-	Last   *Change             `json:"last,omitempty"`
+	Last   *groups.Change      `json:"last,omitempty"`
 	// Unsafe: the term was taken without a majority.
 	Unsafe bool `json:"unsafe,omitempty"`
 
@@ -40,40 +41,13 @@ func (n note) generation(unit string) int {
 	return n.Units[unit].Generation
 }
 
-// Change is what became of a switch or a promotion.
-type Change struct {
-	Kind         string    `json:"kind"` // birth, switch, promote, automatic
-	From         string    `json:"from,omitempty"`
-	To           string    `json:"to"`
-	Term         uint64    `json:"term"`
-	At           time.Time `json:"at"`
-	Seconds      float64   `json:"seconds"` // from the first step to the last, by this node's clock
-	Steps        []Step    `json:"steps,omitempty"`
-	ExpectedLoss *Loss     `json:"expectedLoss,omitempty"`
-}
-
-// Step is a part of a change.
-type Step struct {
-	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"`
-}
-
-// Loss is what a promotion is expected to lose.
-type Loss struct {
-	Known     bool      `json:"known"`
-	Messages  uint64    `json:"messages"`
-	Bytes     uint64    `json:"bytes"`
-	Seconds   float64   `json:"seconds"` // since the other location was last heard of
-	LastHeard time.Time `json:"lastHeard"`
-}
-
 // steps times a change.
 type steps struct {
 	began, last time.Time
-	change      Change
+	change      groups.Change
 }
 
-func begin(c Change) *steps {
+func begin(c groups.Change) *steps {
 	now := time.Now()
 	c.At = now
 	return &steps{began: now, last: now, change: c}
@@ -81,7 +55,7 @@ func begin(c Change) *steps {
 
 func (s *steps) done(name string) {
 	now := time.Now()
-	s.change.Steps = append(s.change.Steps, Step{name, now.Sub(s.last).Seconds()})
+	s.change.Steps = append(s.change.Steps, groups.Step{Name: name, Seconds: now.Sub(s.last).Seconds()})
 	s.change.Seconds, s.last = now.Sub(s.began).Seconds(), now
 }
 

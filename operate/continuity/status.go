@@ -9,91 +9,43 @@ import (
 	"sort"
 	"strings"
 
+	"weir/internal/groups"
 	"weir/kernel/ballot"
 	"weir/kernel/fault"
 )
 
-// Standings of a location in a group.
-const (
-	standingPrimary   = "primary"
-	standingSecondary = "secondary"
-	standingHalted    = "halted"
-	standingSalvage   = "salvage"
-)
-
-// GroupStatus is what a location says of a group.
-type GroupStatus struct {
-	Name          string        `json:"name"`
-	Term          uint64        `json:"term"`
-	Holder        string        `json:"holder"`
-	Standing      string        `json:"standing"`
-	Phase         string        `json:"phase,omitempty"`
-	Mode          string        `json:"mode"`
-	Peer          string        `json:"peer"`
-	PeerReachable bool          `json:"peerReachable"`
-	Automatic     bool          `json:"automatic"`
-	Voters        []VoterStatus `json:"voters,omitempty"`
-	Units         []UnitStatus  `json:"units"`
-	LastChange    *Change       `json:"lastChange,omitempty"`
-	Advice        string        `json:"advice,omitempty"`
-}
-
-// VoterStatus is what a voter says.
-type VoterStatus struct {
-	Name      string `json:"name"`
-	Reachable bool   `json:"reachable"`
-	Term      uint64 `json:"term"`
-	Holder    string `json:"holder,omitempty"`
-	Error     string `json:"error,omitempty"`
-}
-
-// UnitStatus is one unit in this location.
-type UnitStatus struct {
-	Unit         string  `json:"unit"`
-	Role         string  `json:"role"`
-	Ready        bool    `json:"ready"`
-	Position     uint64  `json:"position"`
-	PeerPosition uint64  `json:"peerPosition"`
-	LagMessages  uint64  `json:"lagMessages"`
-	LagBytes     uint64  `json:"lagBytes"`
-	LagSeconds   float64 `json:"lagSeconds"`
-	Connected    bool    `json:"connected"`
-	Degraded     bool    `json:"degraded"`
-	Reason       string  `json:"reason,omitempty"`
-}
-
 // status is what this node knows; the voters are asked when ask is set.
-func (g *group) status(ctx context.Context, ask bool) GroupStatus {
+func (g *group) status(ctx context.Context, ask bool) groups.Status {
 	cfg, n := g.look()
 	g.mu.Lock()
 	reachable := g.peerSaid
 	g.mu.Unlock()
-	s := GroupStatus{
+	s := groups.Status{
 		Name: cfg.name, Term: n.Term, Holder: n.Holder, Phase: n.Phase, Mode: cfg.mode, Peer: cfg.pairing.Peer,
-		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []UnitStatus{},
+		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []groups.Unit{},
 	}
 	primary := n.Holder == g.c.o.Location
 	switch {
 	case primary && n.Phase == phaseNone:
-		s.Standing = standingPrimary
+		s.Standing = groups.Primary
 	case n.Phase == phaseParted:
-		s.Standing = standingSalvage
+		s.Standing = groups.Salvage
 		s.Advice = "This location has records that the primary does not have. \"weir rejoin\" lets it follow again and leaves them in the old journal."
 	case primary || n.Term == 0:
-		s.Standing = standingHalted
+		s.Standing = groups.Halted
 	default:
-		s.Standing = standingSecondary
+		s.Standing = groups.Secondary
 	}
 	for unit := range n.Units {
 		s.Units = append(s.Units, g.unitStatus(unit, primary))
 	}
 	sort.Slice(s.Units, func(i, j int) bool { return s.Units[i].Unit < s.Units[j].Unit })
 	if primary {
-		s.PeerReachable = len(s.Units) > 0 && !slices.ContainsFunc(s.Units, func(u UnitStatus) bool { return !u.Connected })
+		s.PeerReachable = len(s.Units) > 0 && !slices.ContainsFunc(s.Units, func(u groups.Unit) bool { return !u.Connected })
 	}
 	if polls := g.polls(cfg); ask && polls != nil {
 		for _, r := range polls.Look(ctx).Replies {
-			v := VoterStatus{Name: r.Name, Reachable: r.Err == nil, Term: r.Answer.Term, Holder: r.Answer.Holder}
+			v := groups.Voter{Name: r.Name, Reachable: r.Err == nil, Term: r.Answer.Term, Holder: r.Answer.Holder}
 			if r.Err != nil {
 				v.Error = r.Err.Error()
 			}
@@ -103,12 +55,12 @@ func (g *group) status(ctx context.Context, ask bool) GroupStatus {
 	return s
 }
 
-func (g *group) unitStatus(unit string, primary bool) UnitStatus {
+func (g *group) unitStatus(unit string, primary bool) groups.Unit {
 	m, ok := g.c.o.Members(unit)
 	if !ok {
-		return UnitStatus{Unit: unit, Reason: "it is not open here yet"}
+		return groups.Unit{Unit: unit, Reason: "it is not open here yet"}
 	}
-	u := UnitStatus{Unit: unit, Role: m.Unit.RoleName(), Ready: m.Unit.Ready() == nil, Position: uint64(m.Unit.Position())}
+	u := groups.Unit{Unit: unit, Role: m.Unit.RoleName(), Ready: m.Unit.Ready() == nil, Position: uint64(m.Unit.Position())}
 	if primary {
 		lag := m.Sender.Lag()
 		u.PeerPosition, u.LagMessages, u.LagBytes, u.LagSeconds = uint64(lag.Acked), lag.Messages, lag.Bytes, lag.Time.Seconds()
@@ -183,7 +135,7 @@ func (c *Controller) list(ctx context.Context) any {
 		all = append(all, g)
 	}
 	c.mu.Unlock()
-	value := []GroupStatus{}
+	value := []groups.Status{}
 	for _, g := range all {
 		value = append(value, g.status(ctx, false))
 	}
@@ -245,7 +197,7 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		return nil, g.ready(ctx, ends)
 	})
 	answer("POST "+root+"/take", func(r *http.Request, g *group, body []byte) (any, error) {
-		var change Change
+		var change groups.Change
 		if err := json.Unmarshal(body, &change); err != nil || change.Term == 0 {
 			return nil, fault.New(fault.Invalid, "The change is not understood.")
 		}
