@@ -35,6 +35,7 @@ func run(args []string) int {
 			o.Talk = talk
 			return app.Run(ctx, o)
 		},
+		Routing:  app.Routing(),
 		Types:    app.Types(),
 		Commands: tools(),
 	}, cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, args...)

@@ -34,6 +34,7 @@ type Program struct {
 	// ctx ends.
 	Serving *settings.Set
 	Serve   func(ctx context.Context, talk io.Writer) error
+	Routing Routing // weir route
 	// Types give the nouns.
 	Types []*resource.Type
 	// Commands live elsewhere and are added as they are.
@@ -105,6 +106,7 @@ func (l *line) root() *cobra.Command {
 	l.client = l.declare()
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Declaring and looking:"}, &cobra.Group{ID: "trust", Title: "Keys and trust:"})
 	root.AddCommand(l.serve(), l.group(), l.changeGroup(), l.failover(), l.rejoin(), l.status(), l.version(), l.deploy(), l.get(), l.list(), l.remove(), l.keys(), l.ca(), l.settingsTopic())
+	root.AddCommand(l.route()...)
 	root.AddCommand(l.nouns()...)
 	root.AddCommand(l.program.Commands...)
 	usageOnly(root)
