@@ -95,6 +95,51 @@ func (j *Journal) Stands(ctx context.Context, m Mark) (bool, error) {
 	return err == nil && h.Sum == m.Sum, j.named(err)
 }
 
+// MarkAt returns the mark of a position that is stored. Error: ErrTrimmed when it is not
+// any more.
+func (j *Journal) MarkAt(ctx context.Context, at Position) (Mark, error) {
+	if at == 0 {
+		return Mark{}, nil
+	}
+	h, err := j.header(ctx, at)
+	return Mark{At: at, Sum: h.Sum}, err
+}
+
+// TailAt returns the tail behind the last batch that is whole at a position, to read on
+// from. Error: ErrTrimmed when it is not stored any more.
+func (j *Journal) TailAt(ctx context.Context, at Position) (Tail, error) {
+	for at > 0 {
+		h, err := j.header(ctx, at)
+		if err != nil {
+			return Tail{}, err
+		}
+		if h.IsLast() {
+			return Tail{Last: at, Sum: h.Sum, Batch: h.Ordinal, Epoch: h.Epoch}, nil
+		}
+		at = h.First() - 1
+	}
+	return Tail{}, nil
+}
+
+// header reads what a stored record says of itself.
+func (j *Journal) header(ctx context.Context, at Position) (record.Header, error) {
+	size, err := j.size(ctx)
+	switch {
+	case err != nil:
+		return record.Header{}, err
+	case at > size.Last:
+		return record.Header{}, fmt.Errorf("journal %s ends at %d, before position %d", j.name, size.Last, at)
+	case at < size.First:
+		return record.Header{}, fmt.Errorf("journal %s begins at %d, position %d: %w", j.name, size.First, at, ErrTrimmed)
+	}
+	rec, err := j.record(ctx, at)
+	if err != nil {
+		return record.Header{}, err
+	}
+	h, _, err := record.Decode(at, rec)
+	return h, j.named(err)
+}
+
 // precedes reports whether the first record that is left continues a mark. When it
 // does not, it may be one that chains with an earlier one: nobody can tell any more.
 func (j *Journal) precedes(ctx context.Context, m Mark, size Size) (bool, error) {

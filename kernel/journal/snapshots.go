@@ -163,6 +163,32 @@ func (s *Snapshots) latest(ctx context.Context) (Snapshot, bool, error) {
 	}
 }
 
+// Before returns the newest sound snapshot that was taken at or before a position;
+// false when there is none.
+func (s *Snapshots) Before(ctx context.Context, at Position) (Snapshot, bool, error) {
+	size, err := s.size(ctx)
+	if err != nil {
+		return Snapshot{}, false, err
+	}
+	search := search{s: s, at: size.Last, first: size.First}
+	for {
+		m, err := search.next(ctx)
+		if err != nil || m == nil {
+			return Snapshot{}, false, cmp.Or(err, search.damage)
+		}
+		if m.At.Last > at {
+			continue
+		}
+		data, err := s.load(ctx, m)
+		if err == nil {
+			return Snapshot{At: m.At, Data: data, Time: m.time}, true, nil
+		}
+		if err := search.passOver(m.Data, err); err != nil {
+			return Snapshot{}, false, err
+		}
+	}
+}
+
 // search goes backward from manifest to manifest.
 type search struct {
 	s         *Snapshots

@@ -106,6 +106,13 @@ func (s *Sender) Admit() (pause time.Duration, err error) {
 	return s.core.Admit(time.Now())
 }
 
+// Held is of replica.Barrier: what the other location has, while one is to have it.
+func (s *Sender) Held() (journal.Position, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.core.Held()
+}
+
 // Lag returns how far the other location is behind.
 func (s *Sender) Lag() Lag {
 	s.mu.Lock()

@@ -51,7 +51,7 @@ func (u *Unit) horizon(end journal.Position) journal.Position {
 
 // saveLast saves a snapshot of everything, so that the next start folds nothing.
 func (u *Unit) saveLast(ctx context.Context) {
-	if u.core.Logged() == 0 {
+	if u.core.Logged() == 0 || u.snapshotHeld() {
 		return
 	}
 	s := u.takeSnapshot()
@@ -61,6 +61,13 @@ func (u *Unit) saveLast(ctx context.Context) {
 		return
 	}
 	u.watch.Snapshot(len(s.data), s.pause, time.Since(began))
+}
+
+// snapshotHeld reports that another snapshot would take the place of the last one that
+// stands where both locations have been.
+func (u *Unit) snapshotHeld() bool {
+	at, held := u.o.Barrier.Held()
+	return held && journal.Position(u.newest.Load()) > at && u.core.Logged() < HeldLogBytesMax
 }
 
 // keeper saves snapshots, trims the log and has old payloads carried forward,
@@ -141,6 +148,7 @@ func (k *keeper) keep(ctx context.Context, s snapshot) {
 	k.busy.Store(false)
 	k.u.watch.Snapshot(len(s.data), s.pause, time.Since(began))
 	k.u.bounds.Saved(s.at, s.horizon)
+	k.u.newest.Store(uint64(s.at.Last))
 	size, ok := k.trim(ctx)
 	if c, can := k.u.o.Machine.(Compactor); can && ok {
 		k.carry(ctx, c, size)

@@ -367,7 +367,7 @@ func (o *owner) drain(changed <-chan struct{}) bool {
 // everything in it is durable.
 func (o *owner) snapshotIfDue() {
 	u := o.u
-	if !u.core.SnapshotDue(u.o.SnapshotEveryBytes) || !o.keeper.reserve() {
+	if !u.core.SnapshotDue(u.o.SnapshotEveryBytes) || u.snapshotHeld() || !o.keeper.reserve() {
 		return
 	}
 	u.core.Seal()

@@ -94,7 +94,15 @@ type Barrier interface {
 	// Admit is asked before work is taken: for how long to hold it back, or why not to
 	// take it (kind Busy).
 	Admit() (pause time.Duration, err error)
+	// Held returns the position up to which the other location has everything; false:
+	// there is none that gets it. What lies behind is kept so that it can be told apart
+	// later: the older of the two snapshots stays before it, within HeldLogBytesMax.
+	Held() (at journal.Position, held bool)
 }
+
+// HeldLogBytesMax is how much log may gather behind the newest snapshot because the
+// other location does not have it.
+const HeldLogBytesMax = 1 << 30
 
 // unbarred is the barrier where there is none.
 type unbarred struct{}
@@ -103,3 +111,4 @@ func (unbarred) Opened(uint64, journal.Position)          {}
 func (unbarred) Appended(journal.Position, int, int)      {}
 func (unbarred) Covered(journal.Position) <-chan struct{} { return nil }
 func (unbarred) Admit() (pause time.Duration, err error)  { return 0, nil }
+func (unbarred) Held() (journal.Position, bool)           { return 0, false }

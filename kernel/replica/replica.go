@@ -123,6 +123,7 @@ type Unit struct {
 	core   *core.Replica
 	state  sync.RWMutex
 	bounds core.Bounds
+	newest atomic.Uint64      // where the newest snapshot was taken
 	placed bool               // core stands on a place in the log that is good to follow from
 	held   *hold              // the lease, while it is held
 	loose  []*journal.Pending // appends of an ownership that ended before their outcome

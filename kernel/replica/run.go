@@ -122,6 +122,7 @@ func (u *Unit) restore(ctx context.Context) error {
 		return err
 	} else {
 		u.bounds.Restored(s.At)
+		u.newest.Store(uint64(s.At.Last))
 	}
 	u.placed = true
 	u.moved()

@@ -193,6 +193,7 @@ type bar struct {
 	mu       sync.Mutex
 	appended journal.Position
 	covered  journal.Position
+	held     journal.Position
 	moved    chan struct{}
 	refuse   error
 	pause    time.Duration
@@ -213,6 +214,42 @@ func (b *bar) Covered(at journal.Position) <-chan struct{} {
 		return nil
 	}
 	return b.moved
+}
+
+func (b *bar) Held() (journal.Position, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.held, b.held > 0
+}
+
+// What only this location has can be told apart later: the log and a snapshot from
+// before it stay.
+func TestWhatTheOtherLocationLacksIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const held = 20
+		l := replicatest.NewLocation()
+		var c tally
+		b := &bar{moved: make(chan struct{}), covered: 1 << 40, held: held}
+		a := start(t, l, "a", small(&c), func(o *replica.Options) { o.Barrier = b })
+		a.owns(t)
+		put := func() journal.Size {
+			for i := range 500 {
+				a.put(t, fmt.Sprint("k", i%10), string(make([]byte, 4<<10)))
+				synctest.Wait()
+			}
+			size, _ := l.Log.Node().Size(t.Context())
+			return size
+		}
+		if size := put(); size.First > held+1 || c.snapshots == 0 || c.snapshots > 3 {
+			t.Errorf("the log begins at %d, %d snapshots were saved", size.First, c.snapshots)
+		}
+		b.mu.Lock()
+		b.held = 1 << 40 // all of it has arrived
+		b.mu.Unlock()
+		if size := put(); size.First < 600 || c.snapshots < 10 {
+			t.Errorf("afterwards the log begins at %d, %d snapshots were saved", size.First, c.snapshots)
+		}
+	})
 }
 
 func (b *bar) Admit() (time.Duration, error) {

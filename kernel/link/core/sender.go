@@ -130,6 +130,15 @@ func (s *Sender) floor() record.Position {
 	return s.book.start
 }
 
+// Held returns the position up to which the other location has everything, as far as
+// it has said; false: none is to have it.
+func (s *Sender) Held() (record.Position, bool) {
+	if !s.known {
+		return 0, s.terms.Watched
+	}
+	return s.acked.At, s.terms.Watched
+}
+
 // Live reports whether a session is the present one.
 func (s *Sender) Live(session uint64) bool { return s.live && s.session == session }
 
