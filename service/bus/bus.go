@@ -99,7 +99,8 @@ type Service struct {
 	log  *slog.Logger
 	amqp *amqp.Service
 
-	opening sync.Mutex // one namespace is opened or closed at a time
+	opening   sync.Mutex // one namespace is opened or closed at a time
+	salvaging salvaging
 
 	mu     sync.Mutex
 	spaces map[string]*space // by lower-case name

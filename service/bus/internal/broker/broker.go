@@ -19,6 +19,8 @@ type Broker struct {
 	payloads   payloads
 	morgue     []*mailbox // of removed entities, being emptied
 	spare      []*segment
+	salvages   []salvage // newest last
+	trace      *Trace    // nil but in the retracing of a tail
 
 	// The owner's, never journaled.
 	owner         bool

@@ -25,14 +25,15 @@ const (
 	factCarried   factKind = 8  // a payload lies elsewhere now
 	factState     factKind = 9  // a session's state was set
 	factForgot    factKind = 10 // message ids left the duplicate detection window
-	factKindsMax           = 11
+	factSalvaged  factKind = 11 // how far another owner's tail was brought back
+	factKindsMax           = 12
 	factVersion            = 1
 	factHeadBytes          = 2
 )
 
 var factNames = [factKindsMax]string{
 	factDefined: "defined", factRemoved: "removed", factStored: "stored", factGone: "gone", factReturned: "returned",
-	factDeferred: "deferred", factMoved: "moved", factCarried: "carried", factState: "session state", factForgot: "forgot",
+	factDeferred: "deferred", factMoved: "moved", factCarried: "carried", factState: "session state", factForgot: "forgot", factSalvaged: "salvaged",
 }
 
 func (k factKind) String() string {

@@ -81,6 +81,9 @@ func (b *Broker) foldReturned(r *reader) error {
 		if s == nil {
 			return notThere(m, seq)
 		}
+		if b.trace != nil {
+			b.trace.change(m, seq, flags&returnedFailed != 0)
+		}
 		if flags&returnedFailed != 0 {
 			s.count++
 		}
@@ -122,6 +125,9 @@ func (b *Broker) foldDeferred(r *reader) error {
 	g, s := m.segments.get(seq)
 	if s == nil || s.state == scheduled {
 		return notThere(m, seq)
+	}
+	if b.trace != nil {
+		b.trace.change(m, seq, false)
 	}
 	if flags&returnedFailed != 0 {
 		s.count++
@@ -181,6 +187,9 @@ func (b *Broker) foldSessionState(ref record.Ref, r *reader) error {
 	text := b.texts.keepBytes(id)
 	at, _ := b.enterSession(m, text)
 	b.texts.drop(text)
+	if b.trace != nil {
+		b.trace.state(m, at)
+	}
 	b.putState(m, at, record.Ref{At: ref.At, Off: ref.Off + ref.Len - n, Len: n}, now)
 	return r.endAt(ref, uint64(n))
 }

@@ -16,6 +16,9 @@ func (b *Broker) fold(ref record.Ref, fact []byte) error {
 		b.bury(buryPerFact)
 	}
 	r := reader{b: fact[factHeadBytes:], whole: len(fact)}
+	if b.trace != nil {
+		b.trace.begin(k, ref)
+	}
 	switch k {
 	case factStored:
 		return b.foldStored(ref, &r)
@@ -33,6 +36,8 @@ func (b *Broker) fold(ref record.Ref, fact []byte) error {
 		return b.foldSessionState(ref, &r)
 	case factForgot:
 		return b.foldForgot(&r)
+	case factSalvaged:
+		return b.foldSalvaged(&r)
 	case factDefined:
 		return b.foldDefined(&r)
 	default:

@@ -98,12 +98,18 @@ func (b *Broker) put(m *mailbox, s slot) int64 {
 		b.makeReady(m, g, seq)
 	}
 	b.touch(m)
+	if b.trace != nil {
+		b.trace.put(m, seq)
+	}
 	return seq
 }
 
 // take removes a message altogether: from its place, its session and its payload.
 func (b *Broker) take(m *mailbox, g *segment, seq int64) {
 	s := g.at(seq)
+	if b.trace != nil {
+		b.trace.take(m, seq)
+	}
 	if s.lock != 0 {
 		b.unlock(m, s)
 	}

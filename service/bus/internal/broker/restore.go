@@ -37,8 +37,8 @@ func (b *Broker) restore(data []byte) error {
 	if len(data) < 1+snapshotSumBytes {
 		return badSnapshot("it has %d bytes", len(data))
 	}
-	if data[0] != snapshotVersion {
-		return badSnapshot("its version is %d, this program reads %d", data[0], snapshotVersion)
+	if data[0] < snapshotOldest || data[0] > snapshotVersion {
+		return badSnapshot("its version is %d, this program reads %d to %d", data[0], snapshotOldest, snapshotVersion)
 	}
 	body, sum := data[:len(data)-snapshotSumBytes], data[len(data)-snapshotSumBytes:]
 	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(sum) {
@@ -51,6 +51,9 @@ func (b *Broker) restore(data []byte) error {
 		if err := r.entity(); err != nil {
 			return err
 		}
+	}
+	if data[0] > 1 {
+		r.salvages()
 	}
 	for _, text := range r.texts[1:] {
 		b.texts.drop(text)

@@ -6,17 +6,19 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// The snapshot, version 1: a version byte, then
+// The snapshot, version 2: a version byte, then
 //
 //	the next entity's number
 //	payloads, in the order of the journal
 //	entities, in the order of their numbers: times, definition, duplicate
 //	detection, and for each mailbox its next number, messages and sessions
+//	the tails that were brought back, oldest first; version 1 has none
 //
 // and the xxhash64 of all that, little endian. Numbers are varints. A text that
 // messages share is written where it is first used and named by number after that.
 const (
-	snapshotVersion  = 1
+	snapshotVersion  = 2
+	snapshotOldest   = 1
 	snapshotSumBytes = 8
 )
 
@@ -53,6 +55,7 @@ func (b *Broker) Snapshot(dst []byte) []byte {
 	for _, e := range b.list {
 		w.entity(e)
 	}
+	w.salvages()
 	return binary.LittleEndian.AppendUint64(w.dst, xxhash.Sum64(w.dst[begin:]))
 }
 
