@@ -20,7 +20,9 @@ type introduction struct {
 	Kind string `json:"kind"`           // hopAMQP or hopHTTP
 	From string `json:"from"`           // the node that passes it on
 	Hops int    `json:"hops"`           // how often it was passed on, this time included
-	Unit string `json:"unit,omitempty"` // of a link between locations
+	Unit string `json:"unit,omitempty"` // whose owner is meant: of a link or a request between locations
+	// Location is the other location that a node of this one passes on.
+	Location string `json:"location,omitempty"`
 	// Of an AMQP client, as the door saw it:
 	Peer       string `json:"peer,omitempty"`
 	Loopback   bool   `json:"loopback,omitempty"`
@@ -249,11 +251,17 @@ func (p *Platform) takeHop(conn *sniff.Conn) {
 	case hopLink:
 		p.takeLink(conn, about)
 	case hopHTTP:
-		if peer != "" {
-			p.web.takePeer(conn, peer)
+		if peer == "" {
+			peer = about.Location
+		}
+		if peer == "" {
+			p.web.takeNode(conn)
 			return
 		}
-		p.web.takeNode(conn)
+		about.Location = peer
+		if !p.toOwner(conn, about) {
+			p.web.takePeer(conn, peer)
+		}
 	default:
 		p.log.Warn("another node passed on what this one does not know", "from", about.From, "kind", about.Kind)
 		conn.Close()

@@ -145,6 +145,12 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 			}
 			return err
 		},
+		History: func(ctx context.Context, unit string, generation int) (continuity.History, error) {
+			return p.store.Journal(ctx, unit, generation)
+		},
+		Tail:   p.tail,
+		Bring:  p.bring,
+		Dir:    p.o.Data,
 		Dial:   p.dialLocation,
 		Logger: p.log.With("part", "continuity"),
 	})
@@ -211,7 +217,7 @@ func (p *Platform) secretOf(location string) []byte {
 
 // dialLocation opens a connection to a node of another location.
 func (p *Platform) dialLocation(ctx context.Context, to continuity.Pairing, address, kind, unit string) (net.Conn, error) {
-	about := introduction{Kind: hopHTTP, From: p.o.Node}
+	about := introduction{Kind: hopHTTP, From: p.o.Node, Unit: unit}
 	if kind == continuity.DialLink {
 		about = introduction{Kind: hopLink, From: p.o.Node, Hops: 1, Unit: unit}
 	}
@@ -231,19 +237,39 @@ func (p *Platform) takeLink(conn net.Conn, about introduction) {
 		conn.Close()
 		return
 	}
-	owner := m.unit.Ownership()
-	if !owner.Self && owner.Node != "" && owner.Node != p.o.Node && owner.Node != replica.ElsewhereNode && about.Hops < hopsMost {
-		about.Hops++
-		there, err := p.hop(p.life, owner.Address, about)
-		if err != nil {
-			p.log.Info("a link could not be passed on", "unit", about.Unit, "to", owner.Address, "error", err)
-			conn.Close()
-			return
-		}
-		hop.Join(p.life, conn, there)
+	if p.toOwner(conn, about) {
 		return
 	}
+	release, err := p.continuity.Admit(about.Unit, conn)
+	if err != nil {
+		p.log.Debug("a link was refused", "unit", about.Unit, "error", err)
+		conn.Close()
+		return
+	}
+	defer release()
 	if err := m.Sender.Serve(p.life, conn); err != nil {
 		p.log.Debug("a link ended", "unit", about.Unit, "error", err)
 	}
+}
+
+// toOwner passes a connection about a unit on to the node of this location that owns it,
+// unless that is this one, or nobody.
+func (p *Platform) toOwner(conn net.Conn, about introduction) bool {
+	m := p.members.get(about.Unit)
+	if m == nil {
+		return false
+	}
+	owner := m.unit.Ownership()
+	if owner.Self || owner.Node == "" || owner.Node == p.o.Node || owner.Node == replica.ElsewhereNode || about.Hops >= hopsMost {
+		return false
+	}
+	about.Hops++
+	there, err := p.hop(p.life, owner.Address, about)
+	if err != nil {
+		p.log.Info("a connection about a unit could not be passed on", "unit", about.Unit, "to", owner.Address, "error", err)
+		conn.Close()
+		return true
+	}
+	hop.Join(p.life, conn, there)
+	return true
 }

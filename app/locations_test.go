@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
+	"weir/internal/groups"
 	"weir/kernel/journal"
 	"weir/kernel/resource"
 	"weir/operate/continuity"
@@ -65,16 +67,16 @@ func twoLocations(t *testing.T, group map[string]any) (west, east *place) {
 	for name, p := range places {
 		p.pair(t, name, group)
 	}
-	west.await(t, "west to be primary and east to copy from it", func(g continuity.GroupStatus) bool {
+	west.await(t, "west to be primary and east to copy from it", func(g groups.Status) bool {
 		return g.Standing == "primary" && connected(g)
 	})
-	east.await(t, "east to stand by", func(g continuity.GroupStatus) bool {
+	east.await(t, "east to stand by", func(g groups.Status) bool {
 		return g.Standing == "secondary" && g.Term == 1 && connected(g)
 	})
 	return west, east
 }
 
-func connected(g continuity.GroupStatus) bool {
+func connected(g groups.Status) bool {
 	return len(g.Units) == 1 && g.Units[0].Connected && g.Phase == ""
 }
 
@@ -165,11 +167,11 @@ func (p *place) ask(ctx context.Context, method, path string, body, result any) 
 const groupPath = "/continuity/groups/all"
 
 // await looks at the group in this location until it is so.
-func (p *place) await(t *testing.T, what string, so func(continuity.GroupStatus) bool) {
+func (p *place) await(t *testing.T, what string, so func(groups.Status) bool) {
 	t.Helper()
-	var g continuity.GroupStatus
+	var g groups.Status
 	until(t, func() string { return fmt.Sprintf("%s: %s says %+v", what, p.o.Location, g) }, func() bool {
-		g = continuity.GroupStatus{}
+		g = groups.Status{}
 		return p.ask(t.Context(), "GET", groupPath, nil, &g) == nil && so(g)
 	})
 }
@@ -373,7 +375,7 @@ func TestGroupMovesUnderItsClients(t *testing.T) {
 	}
 	sent := 20
 	for term := uint64(2); term < 4; term++ {
-		var change continuity.Change
+		var change groups.Change
 		if err := west.ask(t.Context(), "POST", groupPath+"/switch", map[string]any{"to": there.o.Location}, &change); err != nil {
 			t.Fatal(err)
 		}
@@ -383,10 +385,10 @@ func TestGroupMovesUnderItsClients(t *testing.T) {
 		send(t, sender, sent, sent+10)
 		sent += 10
 		got = append(got, take(t, receiver, 5)...)
-		there.await(t, "the new primary", func(g continuity.GroupStatus) bool {
+		there.await(t, "the new primary", func(g groups.Status) bool {
 			return g.Standing == "primary" && g.Term == term && connected(g)
 		})
-		here.await(t, "the new secondary", func(g continuity.GroupStatus) bool {
+		here.await(t, "the new secondary", func(g groups.Status) bool {
 			return g.Standing == "secondary" && g.Term == term && connected(g)
 		})
 		if role, ready := here.role(t); role != "standby" || !ready {
@@ -421,7 +423,7 @@ func TestPromotionAfterALossOfTheLocation(t *testing.T) {
 	got := take(t, receiver, 3) // through west, as long as there is one
 	east.shows(t, 17)
 	west.abort()
-	var expected struct{ ExpectedLoss *continuity.Loss }
+	var expected struct{ ExpectedLoss *groups.Loss }
 	if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{"dryRun": true}, &expected); err != nil {
 		t.Fatal(err)
 	}
@@ -431,7 +433,7 @@ func TestPromotionAfterALossOfTheLocation(t *testing.T) {
 	if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{}, nil); err == nil {
 		t.Fatal("promoted without a vote and without force")
 	}
-	var change continuity.Change
+	var change groups.Change
 	if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{"force": true}, &change); err != nil {
 		t.Fatal(err)
 	}
@@ -463,14 +465,14 @@ func TestWitnessDecides(t *testing.T) {
 	}
 	send(t, sender, 0, 20)
 	west.abort()
-	east.await(t, "east to take over", func(g continuity.GroupStatus) bool { return g.Standing == "primary" && g.Term >= 2 })
+	east.await(t, "east to take over", func(g groups.Status) bool { return g.Standing == "primary" && g.Term >= 2 })
 	receiver, err := east.client(t).NewReceiverForQueue(ordersQueue, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := take(t, receiver, 10)
 	west.launch(t)
-	west.await(t, "west to see that it has lost the group", func(g continuity.GroupStatus) bool {
+	west.await(t, "west to see that it has lost the group", func(g groups.Status) bool {
 		return g.Holder == "east" && g.Standing != "primary"
 	})
 	again, err := west.client(t).NewReceiverForQueue(ordersQueue, nil)
@@ -484,5 +486,81 @@ func TestWitnessDecides(t *testing.T) {
 	}
 	if east.counted() != 0 {
 		t.Errorf("east shows %d messages", east.counted())
+	}
+}
+
+// TestWhatAFormerPrimaryHasAloneIsSalvaged: what west accepted and completed while nobody
+// heard of it comes to east when west is back, once, and each of it is in the ledger.
+func TestWhatAFormerPrimaryHasAloneIsSalvaged(t *testing.T) {
+	west, east := twoLocations(t, nil)
+	atWest, err := west.client(t).NewSender(ordersQueue, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(t, atWest, 0, 20)
+	east.shows(t, 20)
+	if err := west.ask(t.Context(), "POST", groupPath+"/isolate", map[string]any{"seconds": 300}, nil); err != nil {
+		t.Fatal(err)
+	}
+	east.await(t, "east to hear nothing from west", func(g groups.Status) bool { return !connected(g) })
+	send(t, atWest, 20, 30)
+	ours := "sent to both"
+	if err := atWest.SendMessage(t.Context(), &azservicebus.Message{MessageID: &ours, Body: []byte("both")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	receiver, err := west.client(t).NewReceiverForQueue(ordersQueue, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := take(t, receiver, 5), numbers(0, 5); !slices.Equal(got, want) {
+		t.Fatalf("west gave %v, want %v", got, want)
+	}
+	if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{"force": true}, nil); err != nil {
+		t.Fatal(err)
+	}
+	atEast, err := east.client(t).NewSender(ordersQueue, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := atEast.SendMessage(t.Context(), &azservicebus.Message{MessageID: &ours, Body: []byte("both")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	send(t, atEast, 100, 103)
+	if err := west.ask(t.Context(), "POST", groupPath+"/isolate", map[string]any{"seconds": 0}, nil); err != nil {
+		t.Fatal(err)
+	}
+	west.await(t, "west to see that it has records alone", func(g groups.Status) bool { return g.Standing == groups.Salvage })
+
+	var listed groups.Salvaged
+	if err := west.ask(t.Context(), "GET", groupPath+"/salvage?rows=100", nil, &listed); err != nil {
+		t.Fatal(err)
+	}
+	if listed.Tally.Counts["message"] != 11 || listed.Tally.Counts["settlement"] != 5 || len(listed.Rows) != 16 {
+		t.Errorf("west lists %+v", listed.Tally)
+	}
+	var done groups.Salvaged
+	if err := west.ask(t.Context(), "POST", groupPath+"/salvage", map[string]any{"choice": "reinject"}, &done); err != nil {
+		t.Fatal(err)
+	}
+	if c := done.Tally.Counts; c["message reinjected"] != 10 || c["message sent again"] != 1 || c["settlement settled"] != 5 || done.Tally.Rows != 16 {
+		t.Errorf("salvaged %+v", done.Tally)
+	}
+	if data, err := os.ReadFile(done.Files[0]); err != nil || bytes.Count(data, []byte("\n")) != 16 {
+		t.Errorf("the ledger: %v, %s", err, data)
+	}
+	west.await(t, "west to follow", func(g groups.Status) bool { return g.Standing == groups.Secondary && connected(g) })
+	all, err := east.client(t).NewReceiverForQueue(ordersQueue, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(append(numbers(5, 30), numbers(100, 103)...), "both")
+	slices.Sort(want)
+	if got := take(t, all, len(want)); !slices.Equal(got, want) {
+		t.Errorf("east gave %v, want %v", got, want)
+	}
+	east.shows(t, 0)
+	west.shows(t, 0)
+	if err := west.ask(t.Context(), "GET", groupPath+"/salvage", nil, nil); err == nil {
+		t.Error("there is still something to salvage")
 	}
 }

@@ -154,9 +154,9 @@ type Salvaged struct {
 	Choice string `json:"choice,omitempty"` // empty: nothing was done yet
 	Tally  Tally  `json:"tally"`
 	Rows   []Row  `json:"rows,omitempty"`
-	// File is where the location keeps the rows with their bodies.
-	File   string  `json:"file,omitempty"`
-	Change *Change `json:"change,omitempty"`
+	// Files are where the location keeps the rows with their bodies: a ledger for each unit.
+	Files  []string `json:"files,omitempty"`
+	Change *Change  `json:"change,omitempty"`
 }
 
 // Tail asks a former primary what it has alone: at most rows of it, and counts all.

@@ -88,6 +88,7 @@ type Change struct {
 	Seconds      float64   `json:"seconds"` // from the first step to the last, by the clock of the node that did it
 	Steps        []Step    `json:"steps,omitempty"`
 	ExpectedLoss *Loss     `json:"expectedLoss,omitempty"`
+	Salvaged     *Tally    `json:"salvaged,omitempty"`
 }
 
 // Step is a part of a change.
@@ -117,13 +118,21 @@ const (
 	Drop     = "drop"     // nothing does; it stays in the old journal
 )
 
+// Verdicts that this end of a salvage gives; the others are the service's.
+const (
+	VerdictDropped = "dropped"
+	VerdictBefore  = "done before"
+)
+
 // Row is one message or settlement that a former primary had alone.
 type Row struct {
 	Unit   string `json:"unit"`
-	Key    string `json:"key"`    // names the row for ever: position and number in the old journal
-	Kind   string `json:"kind"`   // message, settlement, state or other
-	What   string `json:"what"`   // accepted, completed, dead-lettered, ...
-	Entity string `json:"entity"` // where, as clients name it
+	Number uint64 `json:"number"` // from 1, in the order of what happened
+	// Position is that of the record in the old journal.
+	Position uint64 `json:"position"`
+	Kind     string `json:"kind"`   // message, settlement, state or other
+	What     string `json:"what"`   // accepted, completed, dead-lettered, ...
+	Entity   string `json:"entity"` // where, as clients name it
 	// Sequence is the sequence number in the old journal.
 	Sequence  uint64    `json:"sequence,omitempty"`
 	MessageID string    `json:"messageId,omitempty"`

@@ -221,7 +221,7 @@ func (g *group) taken(ctx context.Context, change groups.Change) error {
 			return err
 		}
 	}
-	n, err := g.take(ctx, change.Term, change)
+	n, err := g.take(ctx, change.Term, change, nil)
 	if err != nil {
 		return err
 	}
@@ -288,7 +288,7 @@ func (g *group) promote(ctx context.Context, cfg config, n note, kind string, fo
 		}
 	}
 	s.done("win the vote")
-	n, err := g.take(ctx, s.change.Term, s.change)
+	n, err := g.take(ctx, s.change.Term, s.change, g.ends(ctx, n))
 	if err != nil {
 		return groups.Change{}, err
 	}
@@ -362,22 +362,7 @@ func (c *Controller) Rejoin(ctx context.Context, name string, discard bool) (gro
 	}
 	defer g.changing.Unlock()
 	s := begin(groups.Change{Kind: "rejoin", From: c.o.Location, To: n.Holder, Term: n.Term})
-	for unit := range n.Units {
-		if err := c.keepGeneration(ctx, unit, n.generation(unit)+1); err != nil {
-			return groups.Change{}, err
-		}
-	}
-	_, err = g.change(ctx, func(now *note) bool {
-		if now.Phase != phaseParted {
-			return false
-		}
-		now.Phase = phaseNone
-		for unit := range now.Units {
-			now.Units[unit] = unitNote{Generation: n.generation(unit) + 1}
-		}
-		return true
-	})
-	if err != nil {
+	if err := g.copyAgain(ctx, n); err != nil {
 		return groups.Change{}, err
 	}
 	s.done("begin a new copy")

@@ -45,6 +45,7 @@ type group struct {
 	last    note
 	trouble string // the last that was logged
 
+	lines    lines
 	changing sync.Mutex // one switch, promotion or rejoining at a time
 	cancel   context.CancelFunc
 	wake     chan struct{}
@@ -221,7 +222,14 @@ func (c *Controller) DialLink(ctx context.Context, unit string) (net.Conn, error
 		return nil, fmt.Errorf("%s is in no group", unit)
 	}
 	cfg, _ := g.look()
-	return c.dial(ctx, cfg.pairing, DialLink, unit)
+	if err := g.apart(); err != nil {
+		return nil, err
+	}
+	conn, err := c.dial(ctx, cfg.pairing, DialLink, unit)
+	if err != nil {
+		return nil, err
+	}
+	return &line{conn, g.lines.hold(conn)}, nil
 }
 
 // Term is the term of a unit's group as this location knows it.
@@ -378,6 +386,12 @@ func (g *group) step(ctx context.Context) error {
 	g.mu.Lock()
 	g.last = n
 	g.mu.Unlock()
+	g.cut(n)
+	if n.Holder == g.c.o.Location {
+		// A primary that comes back asks before it serves: without a witness nobody else
+		// tells it that it was replaced.
+		n = g.heedPeer(ctx, cfg, n)
+	}
 	g.stand(cfg, n)
 	if n.Holder == g.c.o.Location {
 		return nil
@@ -428,10 +442,10 @@ func (g *group) polls(cfg config) *ballot.Polls {
 	}
 	voters := []ballot.Named{
 		{Name: g.c.o.Location, Voter: g.c.o.Votes},
-		{Name: cfg.pairing.Peer, Voter: ballot.Remote{URL: "http://" + cfg.pairing.Peer + peerBallot, Secret: cfg.pairing.Secret, Client: g.c.client(cfg.pairing)}},
+		{Name: cfg.pairing.Peer, Voter: farVoter{g, ballot.Remote{URL: "http://" + cfg.pairing.Peer + peerBallot, Secret: cfg.pairing.Secret, Client: g.c.client(cfg.pairing)}}},
 	}
 	for _, url := range cfg.witnesses {
-		voters = append(voters, ballot.Named{Name: url, Voter: ballot.Remote{URL: strings.TrimSuffix(url, "/") + "/ballot", Secret: cfg.secret, Client: http.DefaultClient}})
+		voters = append(voters, ballot.Named{Name: url, Voter: farVoter{g, ballot.Remote{URL: strings.TrimSuffix(url, "/") + "/ballot", Secret: cfg.secret, Client: http.DefaultClient}}})
 	}
 	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters}
 }

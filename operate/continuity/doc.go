@@ -27,6 +27,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/groups"
 	"weir/kernel/ballot"
 	"weir/kernel/journal"
 	"weir/kernel/link"
@@ -69,6 +70,15 @@ type Notes interface {
 	Put(ctx context.Context, key string, data []byte, revision uint64) (uint64, error)
 }
 
+// History is a unit's journal in one generation; a *journal.Journal is one.
+type History interface {
+	Size(ctx context.Context) (journal.Size, error)
+	Mark(ctx context.Context) (journal.Mark, error)
+	MarkAt(ctx context.Context, at journal.Position) (journal.Mark, error)
+	Stands(ctx context.Context, m journal.Mark) (bool, error)
+	Close()
+}
+
 // Kinds of connections to the other location.
 const (
 	DialHTTP = "http"
@@ -91,6 +101,17 @@ type Options struct {
 	Seed func(ctx context.Context, unit string, generation int, s journal.Snapshot) error
 	// Reopen opens a unit again, in the generation its note says.
 	Reopen func(ctx context.Context, unit string) error
+	// History opens a unit's journal in a generation, to be compared.
+	History func(ctx context.Context, unit string, generation int) (History, error)
+	// Tail calls fn for each message and settlement that a unit's journal has behind a
+	// position.
+	Tail func(ctx context.Context, unit string, generation int, after journal.Position, fn func(groups.Row) error) error
+	// Bring brings rows of another location's tail into a unit that this node owns. They
+	// come back with their verdicts, and with them the counts of all rows of the source;
+	// no rows end it.
+	Bring func(ctx context.Context, unit, source string, after journal.Mark, resent bool, rows []groups.Row) ([]groups.Row, map[string]uint64, error)
+	// Dir is where ledgers of salvages are kept.
+	Dir string
 	// Dial opens a connection to an address of the other location: for requests, or for
 	// the link of a unit.
 	Dial   func(ctx context.Context, p Pairing, address, kind, unit string) (net.Conn, error)
@@ -111,15 +132,21 @@ const (
 	probeWithin = time.Second
 	askTimeout  = 5 * time.Second
 	switchLimit = time.Minute
+	// salvageLimit bounds one call; what is not done then is done by the next.
+	salvageLimit = time.Hour
 )
 
 // client asks the other location over its pairing, at the first endpoint that takes
 // a connection.
-func (c *Controller) client(p Pairing) *http.Client {
+func (c *Controller) client(p Pairing) *http.Client { return c.clientOf(p, "") }
+
+// clientOf asks the node of the other location that owns a unit; any node when it is
+// not named.
+func (c *Controller) clientOf(p Pairing, unit string) *http.Client {
 	return &http.Client{Timeout: switchLimit, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return c.dial(ctx, p, DialHTTP, "")
+			return c.dial(ctx, p, DialHTTP, unit)
 		},
 	}}
 }

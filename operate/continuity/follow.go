@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"weir/internal/groups"
+	"weir/kernel/ballot"
 	"weir/kernel/fault"
+	"weir/kernel/journal"
 	"weir/kernel/resource"
 )
 
@@ -22,6 +24,14 @@ const (
 
 // ask asks the other location.
 func (g *group) ask(ctx context.Context, cfg config, method, verb string, body, result any) error {
+	return g.askOwner(ctx, cfg, "", method, verb, body, result)
+}
+
+// askOwner asks the node of the other location that owns a unit.
+func (g *group) askOwner(ctx context.Context, cfg config, unit, method, verb string, body, result any) error {
+	if err := g.apart(); err != nil {
+		return err
+	}
 	var text []byte
 	if body != nil {
 		var err error
@@ -34,7 +44,7 @@ func (g *group) ask(ctx context.Context, cfg config, method, verb string, body, 
 	if err != nil {
 		return err
 	}
-	resp, err := g.c.client(cfg.pairing).Do(r)
+	resp, err := g.c.clientOf(cfg.pairing, unit).Do(r)
 	if err != nil {
 		return fault.Wrap(fault.Unavailable, err, "The location %s could not be reached.", cfg.pairing.Peer)
 	}
@@ -55,6 +65,24 @@ func (g *group) ask(ctx context.Context, cfg config, method, verb string, body, 
 }
 
 const answerBytesMax = 64 << 20
+
+// heedPeer has the primary look at the other location, which may have been promoted
+// without it, and returns what is so now.
+func (g *group) heedPeer(ctx context.Context, cfg config, n note) note {
+	if time.Since(g.probed) < probeEvery {
+		return n
+	}
+	g.probed = time.Now()
+	var said groups.Status
+	probe, cancel := context.WithTimeout(ctx, probeWithin)
+	defer cancel()
+	if err := g.ask(probe, cfg, http.MethodGet, "", nil, &said); err != nil || said.Term <= n.Term || said.Holder != cfg.pairing.Peer {
+		return n // not to be heard is nothing new: the voters say whether this location may go on
+	}
+	g.deposed(ctx, &ballot.Deposed{Term: said.Term, Holder: said.Holder})
+	_, n = g.look()
+	return n
+}
 
 // followPeer looks at the primary: its term, its documents, whether it is there.
 func (g *group) followPeer(ctx context.Context, cfg config, n note) error {
@@ -148,17 +176,18 @@ func (g *group) claim(ctx context.Context, cfg config, term uint64) error {
 			return fmt.Errorf("claim term %d: %w", r.Term, err)
 		}
 	}
-	_, err := g.take(ctx, term, groups.Change{Kind: "switch", From: cfg.pairing.Peer, To: g.c.o.Location, Term: term, At: time.Now()})
+	_, err := g.take(ctx, term, groups.Change{Kind: "switch", From: cfg.pairing.Peer, To: g.c.o.Location, Term: term, At: time.Now()}, nil)
 	return err
 }
 
-// take makes this location the holder of a term.
-func (g *group) take(ctx context.Context, term uint64, change groups.Change) (note, error) {
+// take makes this location the holder of a term. began is about where its journals end
+// when the other location does not take part.
+func (g *group) take(ctx context.Context, term uint64, change groups.Change, began map[string]journal.Mark) (note, error) {
 	return g.change(ctx, func(n *note) bool {
 		if n.Term >= term {
 			return false
 		}
-		n.Term, n.Holder, n.Phase, n.Last = term, g.c.o.Location, phaseNone, &change
+		n.Term, n.Holder, n.Phase, n.Last, n.Began = term, g.c.o.Location, phaseNone, &change, began
 		return true
 	})
 }

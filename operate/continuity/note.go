@@ -26,6 +26,11 @@ type note struct {
 	To     string              `json:"to,omitempty"` // of a hand-over
 	Units  map[string]unitNote `json:"units"`
 	Last   *groups.Change      `json:"last,omitempty"`
+	// Began are about where the journals ended here when this location took the term: what
+	// a former primary has behind them is its own.
+	Began map[string]journal.Mark `json:"began,omitempty"`
+	// Isolated is until when an operator keeps the group away from the other location.
+	Isolated time.Time `json:"isolated,omitzero"`
 	// Unsafe: the term was taken without a majority.
 	Unsafe bool `json:"unsafe,omitempty"`
 

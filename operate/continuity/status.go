@@ -1,13 +1,16 @@
 package continuity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/ballot"
@@ -23,6 +26,10 @@ func (g *group) status(ctx context.Context, ask bool) groups.Status {
 	s := groups.Status{
 		Name: cfg.name, Term: n.Term, Holder: n.Holder, Phase: n.Phase, Mode: cfg.mode, Peer: cfg.pairing.Peer,
 		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []groups.Unit{},
+		RTOSeconds: cfg.rto, RPOSeconds: cfg.rpo,
+	}
+	if n.isolated() {
+		s.IsolatedUntil = &n.Isolated
 	}
 	primary := n.Holder == g.c.o.Location
 	switch {
@@ -30,7 +37,7 @@ func (g *group) status(ctx context.Context, ask bool) groups.Status {
 		s.Standing = groups.Primary
 	case n.Phase == phaseParted:
 		s.Standing = groups.Salvage
-		s.Advice = "This location has records that the primary does not have. \"weir rejoin\" lets it follow again and leaves them in the old journal."
+		s.Advice = "This location has messages or settlements that the primary does not have. \"weir salvage\" lists them, brings them back, or leaves them; then this location follows."
 	case primary || n.Term == 0:
 		s.Standing = groups.Halted
 	default:
@@ -120,6 +127,26 @@ func (c *Controller) Handler(refuse func(http.ResponseWriter, *http.Request, err
 		}
 		return change, err
 	})
+	answer("POST /continuity/groups/{group}/isolate", func(r *http.Request, g *group, body map[string]any) (any, error) {
+		seconds, ok := body["seconds"].(float64)
+		if !ok {
+			return nil, fault.New(fault.Invalid, "Say for how long: {\"seconds\": 30}; 0 ends it.")
+		}
+		until, err := c.Isolate(r.Context(), g.name, time.Duration(seconds*float64(time.Second)))
+		return map[string]any{"until": until}, err
+	})
+	answer("GET /continuity/groups/{group}/salvage", func(r *http.Request, g *group, _ map[string]any) (any, error) {
+		rows, err := strconv.Atoi(cmp.Or(r.URL.Query().Get("rows"), "0"))
+		if err != nil || rows < 0 {
+			return nil, fault.New(fault.Invalid, "rows is how many rows to show, at most %d.", tailRowsMax)
+		}
+		return c.Tail(r.Context(), g.name, rows)
+	})
+	answer("POST /continuity/groups/{group}/salvage", func(r *http.Request, g *group, body map[string]any) (any, error) {
+		choice, _ := body["choice"].(string)
+		resent, _ := body["resent"].(bool)
+		return c.Salvage(r.Context(), g.name, choice, resent)
+	})
 	answer("POST /continuity/groups/{group}/rejoin", func(r *http.Request, g *group, body map[string]any) (any, error) {
 		discard, _ := body["discard"].(bool)
 		return c.Rejoin(r.Context(), g.name, discard)
@@ -146,18 +173,21 @@ func (c *Controller) list(ctx context.Context) any {
 // PeerHandler answers the other location, which has proved a pairing.
 func (c *Controller) PeerHandler(peer string) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(peerBallot, ballot.Handler(c.o.Votes, string(c.Secret(peer))))
+	mux.Handle(peerBallot, ballot.Handler(ownVoter{c, c.o.Votes}, string(c.Secret(peer))))
 	answer := func(pattern string, fn func(r *http.Request, g *group, body []byte) (any, error)) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			g, err := c.group(r.PathValue("group"))
 			var body []byte
 			if err == nil {
-				body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
+				body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, bringBodyMax))
 			}
 			if cfg := (config{}); err == nil {
 				if cfg, _ = g.look(); cfg.pairing.Peer != peer {
 					err = fault.New(fault.Forbidden, "The group %s is not shared with %s.", cfg.name, peer)
 				}
+			}
+			if err == nil {
+				err = g.apart()
 			}
 			var result any
 			if err == nil {
@@ -186,6 +216,20 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 			return nil, fault.Wrap(fault.Invalid, err, "The order is not understood.")
 		}
 		return c.Switch(r.Context(), g.name, order.To)
+	})
+	answer("POST "+root+"/stands", func(r *http.Request, g *group, body []byte) (any, error) {
+		var q standsQuestion
+		if err := json.Unmarshal(body, &q); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The question is not understood.")
+		}
+		return g.stands(r.Context(), q)
+	})
+	answer("POST "+root+"/salvage", func(r *http.Request, g *group, body []byte) (any, error) {
+		var order bringOrder
+		if err := json.Unmarshal(body, &order); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The rows are not understood.")
+		}
+		return g.bring(r.Context(), order)
 	})
 	answer("POST "+root+"/ready", func(r *http.Request, g *group, body []byte) (any, error) {
 		var ends marks

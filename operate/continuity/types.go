@@ -114,6 +114,7 @@ type config struct {
 	secret       string // of the witnesses
 	automatic    bool
 	failedProbes int
+	rto, rpo     int64 // seconds, as declared
 }
 
 // read takes a group and its pairing from their documents.
@@ -123,6 +124,7 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
 		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
+		rto: d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
 	}
 	for _, unit := range texts(d, "units") {
 		id, err := resource.ParseID(unit)

@@ -1,0 +1,315 @@
+package continuity
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	"weir/internal/groups"
+	"weir/kernel/fault"
+	"weir/kernel/journal"
+)
+
+const (
+	bringRowsMax  = 256
+	bringBytesMax = 4 << 20 // of bodies in one call, when there is more than one row
+	// bringBodyMax bounds a call: the largest message there is, as JSON.
+	bringBodyMax = 160 << 20
+	tailRowsMax  = 10_000 // shown by one call
+)
+
+// bringOrder has the other location bring rows into a unit.
+type bringOrder struct {
+	Unit   string       `json:"unit"`
+	Source string       `json:"source"`
+	After  journal.Mark `json:"after"`
+	Resent bool         `json:"resent"`
+	Rows   []groups.Row `json:"rows"`
+}
+
+// brought is what became of them.
+type brought struct {
+	Verdicts []string          `json:"verdicts"`
+	Counts   map[string]uint64 `json:"counts"`
+}
+
+// parted returns a group whose history here has parted.
+func (c *Controller) parted(name string) (*group, error) {
+	g, err := c.group(name)
+	if err != nil {
+		return nil, err
+	}
+	if _, n := g.look(); n.Phase != phaseParted {
+		return nil, fault.New(fault.Conflict, "%s has nothing of the group %s alone: there is nothing to salvage.", c.o.Location, g.name)
+	}
+	return g, nil
+}
+
+// Tail counts what this location has alone, and gives the first rows of it.
+func (c *Controller) Tail(ctx context.Context, name string, rows int) (groups.Salvaged, error) {
+	g, err := c.parted(name)
+	if err != nil {
+		return groups.Salvaged{}, err
+	}
+	cfg, n := g.look()
+	var s groups.Salvaged
+	for _, unit := range g.inOrder(cfg, n) {
+		after, err := g.partingOf(ctx, cfg, n, unit)
+		if err != nil {
+			return s, err
+		}
+		err = c.o.Tail(ctx, unit, n.generation(unit), after.At, func(r groups.Row) error {
+			s.Tally.Add(r)
+			if r.Body = nil; len(s.Rows) < min(rows, tailRowsMax) {
+				s.Rows = append(s.Rows, r)
+			}
+			return nil
+		})
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// Salvage brings back what this location has alone, or gives it up, and lets it follow.
+// The ledger with every row stays here on disk. An interrupted salvage is called again
+// and goes on.
+func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bool) (groups.Salvaged, error) {
+	s := groups.Salvaged{Choice: choice}
+	if choice != groups.Reinject && choice != groups.Drop {
+		return s, fault.New(fault.Invalid, "Say what is to become of what %s has alone: %q brings it back, %q leaves it in the old journal and the ledger.", c.o.Location, groups.Reinject, groups.Drop)
+	}
+	g, err := c.parted(name)
+	if err != nil {
+		return s, err
+	}
+	if !g.changing.TryLock() {
+		return s, fault.New(fault.Conflict, "Another change of the group %s is under way.", g.name)
+	}
+	defer g.changing.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageLimit)
+	defer cancel()
+	cfg, n := g.look()
+	t := begin(groups.Change{Kind: "salvage", From: c.o.Location, To: n.Holder, Term: n.Term})
+	for _, unit := range g.inOrder(cfg, n) {
+		file, err := g.salvageUnit(ctx, cfg, n, unit, choice, resent, &s.Tally)
+		if err != nil {
+			return s, err
+		}
+		s.Files = append(s.Files, file)
+		t.done(unit)
+	}
+	if err := g.copyAgain(ctx, n); err != nil {
+		return s, err
+	}
+	t.done("begin a new copy")
+	t.change.Salvaged = &s.Tally
+	s.Change = &t.change
+	_, err = g.change(ctx, func(now *note) bool {
+		if now.Term != n.Term {
+			return false
+		}
+		now.Last = s.Change
+		return true
+	})
+	return s, err
+}
+
+// inOrder are the units as they are promoted.
+func (g *group) inOrder(cfg config, n note) []string {
+	var all []string
+	for _, id := range cfg.units {
+		if unit, ok := g.c.o.UnitName(id); ok {
+			if _, in := n.Units[unit]; in {
+				all = append(all, unit)
+			}
+		}
+	}
+	return all
+}
+
+func (g *group) partingOf(ctx context.Context, cfg config, n note, unit string) (journal.Mark, error) {
+	h, err := g.c.o.History(ctx, unit, n.generation(unit))
+	if err != nil {
+		return journal.Mark{}, err
+	}
+	defer h.Close()
+	return g.parting(ctx, cfg, unit, h)
+}
+
+// salvageUnit brings one unit's tail to the other location, or only writes it down.
+func (g *group) salvageUnit(ctx context.Context, cfg config, n note, unit, choice string, resent bool, tally *groups.Tally) (string, error) {
+	after, err := g.partingOf(ctx, cfg, n, unit)
+	if err != nil {
+		return "", err
+	}
+	source := fmt.Sprintf("%s@%d-%016x", g.c.o.Location, after.At, after.Sum)
+	l, err := openLedger(filepath.Join(g.c.o.Dir, "salvage", fmt.Sprintf("%s-%s-%d.jsonl", cfg.name, unit, after.At)))
+	if err != nil {
+		return "", err
+	}
+	defer l.close()
+	var waiting []groups.Row
+	size := 0
+	flush := func() error {
+		if len(waiting) == 0 {
+			return nil
+		}
+		verdicts := make([]string, len(waiting))
+		if choice == groups.Reinject {
+			var said brought
+			err := g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{unit, source, after, resent, waiting}, &said)
+			if err != nil || len(said.Verdicts) != len(waiting) {
+				return errors.Join(fmt.Errorf("bring back what %s has of %s alone (call again to go on): %w", g.c.o.Location, unit, err))
+			}
+			verdicts = said.Verdicts
+		}
+		for i, r := range waiting {
+			if r.Verdict = verdicts[i]; r.Verdict == "" {
+				r.Verdict = groups.VerdictDropped
+			}
+			if r, err = l.write(r); err != nil {
+				return err
+			}
+			tally.Add(r)
+		}
+		waiting, size = waiting[:0], 0
+		return nil
+	}
+	err = g.c.o.Tail(ctx, unit, n.generation(unit), after.At, func(r groups.Row) error {
+		if len(waiting) > 0 && (len(waiting) == bringRowsMax || size+len(r.Body) > bringBytesMax) {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+		waiting, size = append(waiting, r), size+len(r.Body)
+		return nil
+	})
+	if err == nil {
+		err = flush()
+	}
+	if err == nil && choice == groups.Reinject {
+		err = g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{Unit: unit, Source: source, After: after}, nil)
+	}
+	if err != nil {
+		return "", err
+	}
+	return l.name, l.finish()
+}
+
+// bring answers the former primary's order.
+func (g *group) bring(ctx context.Context, o bringOrder) (brought, error) {
+	_, n := g.look()
+	if _, ok := n.Units[o.Unit]; !ok || n.Holder != g.c.o.Location || n.Phase != phaseNone {
+		return brought{}, fault.New(fault.Conflict, "%s does not have %s at the moment.", g.c.o.Location, o.Unit)
+	}
+	rows, counts, err := g.c.o.Bring(ctx, o.Unit, o.Source, o.After, o.Resent, o.Rows)
+	b := brought{Counts: counts}
+	for _, r := range rows {
+		b.Verdicts = append(b.Verdicts, r.Verdict)
+	}
+	return b, err
+}
+
+// copyAgain lets the location follow on a new copy. What it had alone stays in the old
+// generation of its journals.
+func (g *group) copyAgain(ctx context.Context, n note) error {
+	for unit := range n.Units {
+		if err := g.c.keepGeneration(ctx, unit, n.generation(unit)+1); err != nil {
+			return err
+		}
+	}
+	_, err := g.change(ctx, func(now *note) bool {
+		if now.Phase != phaseParted {
+			return false
+		}
+		now.Phase = phaseNone
+		for unit := range now.Units {
+			now.Units[unit] = unitNote{Generation: n.generation(unit) + 1}
+		}
+		return true
+	})
+	return err
+}
+
+// ledger is a file with a line of JSON for each row of a tail, bodies included.
+type ledger struct {
+	name   string
+	before map[uint64]string // verdicts of an interrupted salvage, by number
+	file   *os.File
+	out    *bufio.Writer
+}
+
+// openLedger begins a ledger; the verdicts of an earlier one of that name are known.
+func openLedger(name string) (*ledger, error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return nil, err
+	}
+	l := &ledger{name: name, before: map[uint64]string{}}
+	for _, old := range []string{name, name + ".part"} {
+		if err := l.read(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	file, err := os.OpenFile(name+".part", os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	l.file, l.out = file, bufio.NewWriter(file)
+	return l, nil
+}
+
+// read takes the verdicts of a file; a line that was cut off is the end of it.
+func (l *ledger) read(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for d := json.NewDecoder(bufio.NewReader(f)); ; {
+		var r groups.Row
+		if err := d.Decode(&r); err != nil {
+			return nil
+		}
+		l.before[r.Number] = r.Verdict
+	}
+}
+
+// write adds a row, with the verdict of the salvage that brought it.
+func (l *ledger) write(r groups.Row) (groups.Row, error) {
+	if before := l.before[r.Number]; r.Verdict == groups.VerdictBefore && before != "" {
+		r.Verdict = before
+	}
+	line, err := json.Marshal(r)
+	if err == nil {
+		_, err = l.out.Write(append(line, '\n'))
+	}
+	if err == nil && l.before[r.Number] == "" {
+		err = l.out.Flush() // what is known must be known after an interruption too
+	}
+	return r, err
+}
+
+// finish makes it durable under its name.
+func (l *ledger) finish() error {
+	err := errors.Join(l.out.Flush(), l.file.Sync(), l.file.Close())
+	l.file = nil
+	if err != nil {
+		return err
+	}
+	return os.Rename(l.name+".part", l.name)
+}
+
+func (l *ledger) close() {
+	if l.file != nil {
+		l.out.Flush()
+		l.file.Close()
+	}
+}
