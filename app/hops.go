@@ -91,8 +91,31 @@ func (p *Platform) hop(ctx context.Context, to string, about introduction) (net.
 			there, err = hop.Dial(ctx, other, p.o.Location, []byte(pairing.Secret), text)
 		}
 	}
-	return there, err
+	if err != nil {
+		return nil, err
+	}
+	release, err := p.continuity.Pass(pairing.Peer, there)
+	if err != nil {
+		there.Close()
+		return nil, err
+	}
+	return &released{there, release}, nil
 }
+
+// released is a connection that tells when it is closed.
+type released struct {
+	net.Conn
+	release func()
+}
+
+// Close closes it.
+func (c *released) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
+
+// CloseWrite ends one direction.
+func (c *released) CloseWrite() error { return closeWrite(c.Conn) }
 
 // enterTimeout bounds how long the other node may take for the protocol header.
 const enterTimeout = 5 * time.Second
@@ -247,6 +270,14 @@ func (p *Platform) takeHop(conn *sniff.Conn) {
 	}
 	switch about.Kind {
 	case hopAMQP:
+		if peer != "" {
+			release, err := p.continuity.Pass(peer, conn)
+			if err != nil {
+				conn.Close()
+				return
+			}
+			defer release()
+		}
 		p.takeForwarded(conn, about)
 	case hopLink:
 		p.takeLink(conn, about)

@@ -197,9 +197,15 @@ func (l *Location) Promote(ctx context.Context, force bool) (groups.Change, erro
 	return c, l.ask(ctx, http.MethodPost, groupPath+"/promote", map[string]any{"force": force}, &c)
 }
 
-// Rejoin lets a location that lost the group follow, giving up what it had not sent.
-func (l *Location) Rejoin(ctx context.Context) error {
-	return l.ask(ctx, http.MethodPost, groupPath+"/rejoin", map[string]any{"discard": true}, nil)
+// Salvage decides about what a location that lost the group has alone.
+func (l *Location) Salvage(ctx context.Context, choice string) (groups.Salvaged, error) {
+	var s groups.Salvaged
+	return s, l.ask(ctx, http.MethodPost, groupPath+"/salvage", map[string]any{"choice": choice}, &s)
+}
+
+// Isolate keeps a location's part of the group away from the other one and the voters.
+func (l *Location) Isolate(ctx context.Context, d time.Duration) error {
+	return l.ask(ctx, http.MethodPost, groupPath+"/isolate", map[string]any{"seconds": d.Seconds()}, nil)
 }
 
 // ask asks the first node that answers.

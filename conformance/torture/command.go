@@ -45,10 +45,12 @@ func Locations() *cobra.Command {
 		Short: "move a group between two real locations under real clients and check what the clients saw",
 		Long: `Starts two locations of one node or of three, and a witness, lets the clients of
 "weir torture bus" work on them through one address, and does to them what the world
-does: planned switches, SIGKILL and SIGSTOP of the primary, a cut link, a dead witness.
-With --mode sync nothing acknowledged may be missing, whatever happens. With --mode
-async what is lost with a location is found and counted as missing: the ledger that
-accounts for it is not there yet.`,
+does: planned switches, SIGKILL and SIGSTOP of the primary, a primary that hears of
+nobody, a cut link, a slow link, a dead witness, several changes at once. A location that
+comes back and has something alone is salvaged. With --mode sync nothing acknowledged may
+be missing, whatever happens. With --mode async the tail is now brought back and now
+given up, and what is missing or comes again must be in the ledgers of the salvages, each
+message, and nothing may be in them that nobody did.`,
 	})
 	cmd.Flags().IntVar(&o.Kills, "failovers", 20, "how often something happens to the pair")
 	cmd.Flags().StringVar(&o.Mode, "mode", "sync", "how the locations replicate: sync or async")
@@ -118,6 +120,10 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 	}
 	if c.Takeovers > 0 {
 		fmt.Fprintf(w, "%d takeovers, clients served by another node or location after %.2f s (at most %.2f)\n", c.Takeovers, c.TakenMedian, c.TakenMax)
+	}
+	if a := r.Verdict.Accounts; a.Tails > 0 {
+		fmt.Fprintf(w, "%d tails with %d messages and %d settlements, at most %d rows; %d came back, %d acknowledged were lost and %d settled came again as their ledgers say\n",
+			a.Tails, a.Messages, a.Settlements, a.Largest, a.Back, a.Lost, a.Repeated)
 	}
 	fmt.Fprintln(w)
 	r.printViolations(w)

@@ -12,12 +12,16 @@ import (
 
 	"weir/conformance/server"
 	"weir/conformance/torture/ledger"
+	"weir/internal/groups"
 )
 
 // pair is two locations under torture.
 type pair struct {
 	*server.Pair
 	once     sync.Once
+	async    bool
+	random   *rand.Rand
+	delay    time.Duration   // each way
 	switched []time.Duration // from the command until clients were acknowledged again
 	failed   []time.Duration // from the harm until the other location served them
 	rejoined []time.Duration // from the start of a former primary until it follows
@@ -41,7 +45,7 @@ func raisePair(ctx context.Context, o Options) (*pair, error) {
 	}
 	p.West.Link.Delay(o.RTT / 2)
 	p.East.Link.Delay(o.RTT / 2)
-	return &pair{Pair: p}, p.Start(ctx)
+	return &pair{Pair: p, async: o.Mode == "async", delay: o.RTT / 2, random: rand.New(rand.NewPCG(o.Seed, 7))}, p.Start(ctx)
 }
 
 func (p *pair) fall() { p.once.Do(func() { _ = p.Stop() }) }
@@ -62,6 +66,10 @@ var blows = []blow{
 	{"the primary stands still", (*pair).freeze},
 	{"the locations are cut off from each other", (*pair).part},
 	{"the witness is killed", (*pair).blind},
+	{"the primary is isolated", (*pair).isolate},
+	{"the primary is isolated", (*pair).isolate},
+	{"the link is slow", (*pair).slow},
+	{"two changes at once", (*pair).collide},
 }
 
 // harm strikes as often as was asked.
@@ -124,7 +132,7 @@ func (p *pair) crash(ctx context.Context, rec *recorder, primary *server.Locatio
 			return err
 		}
 	}
-	return p.comesBack(ctx, primary)
+	return p.comesBack(ctx, rec, primary)
 }
 
 // freeze stops every node of the primary as a machine does that runs out of
@@ -146,7 +154,7 @@ func (p *pair) freeze(ctx context.Context, rec *recorder, primary *server.Locati
 	if err != nil {
 		return err
 	}
-	return p.comesBack(ctx, primary)
+	return p.comesBack(ctx, rec, primary)
 }
 
 // cutFor is how long the locations do not hear each other.
@@ -187,6 +195,81 @@ func (p *pair) blind(ctx context.Context, rec *recorder, primary *server.Locatio
 	return p.Settled(ctx)
 }
 
+// choice is what becomes of a tail: what may not be lost is brought back.
+func (p *pair) choice() string {
+	if p.async && p.random.IntN(3) == 0 {
+		return groups.Drop
+	}
+	return groups.Reinject
+}
+
+// isolationFor is how long a primary hears of nobody: longer than detection takes.
+const isolationFor = 20 * time.Second
+
+// isolate keeps the primary away from the other location and the witness, while clients
+// still reach it: what it accepts until it notices is its own.
+func (p *pair) isolate(ctx context.Context, rec *recorder, primary *server.Location) error {
+	began := time.Now()
+	if err := primary.Isolate(ctx, isolationFor); err != nil {
+		return err
+	}
+	p.Front.Avoid(primary.Nodes...) // as a router does with a location that has lost the group
+	err := p.takenOver(ctx, rec, primary, began)
+	p.Front.Accept(primary.Nodes...)
+	if err = errors.Join(err, primary.Isolate(ctx, 0)); err != nil {
+		return err
+	}
+	return p.comesBack(ctx, rec, primary)
+}
+
+// slow delays everything between the locations for a while.
+func (p *pair) slow(ctx context.Context, rec *recorder, _ *server.Location) error {
+	for _, l := range []*server.Location{p.West, p.East} {
+		l.Link.Delay(p.delay + slowDelay)
+	}
+	err := wait(ctx, cutFor)
+	for _, l := range []*server.Location{p.West, p.East} {
+		l.Link.Delay(p.delay)
+	}
+	if err != nil {
+		return err
+	}
+	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
+		return err
+	}
+	return p.Settled(ctx)
+}
+
+// slowDelay is added each way.
+const slowDelay = 200 * time.Millisecond
+
+// collide asks for several changes at once: two switches and a promotion. One of them
+// wins, or none; there is one primary afterwards.
+func (p *pair) collide(ctx context.Context, rec *recorder, primary *server.Location) error {
+	other := p.Other(primary)
+	var all sync.WaitGroup
+	for _, ask := range []func(){
+		func() { _, _ = primary.Switch(ctx, other.Name) },
+		func() { _, _ = other.Switch(ctx, other.Name) },
+		func() { _, _ = other.Promote(ctx, false) },
+		func() { _, _ = primary.Promote(ctx, false) },
+	} {
+		all.Go(ask) // refusals are as good as successes
+	}
+	all.Wait()
+	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
+		return err
+	}
+	for _, l := range []*server.Location{p.West, p.East} {
+		if g, err := l.Group(ctx); err == nil && g.Standing == groups.Salvage {
+			if err := p.comesBack(ctx, rec, l); err != nil {
+				return err
+			}
+		}
+	}
+	return p.Settled(ctx)
+}
+
 // takenOver waits until the other location serves the clients.
 func (p *pair) takenOver(ctx context.Context, rec *recorder, primary *server.Location, began time.Time) error {
 	if err := p.serves(ctx, p.Other(primary)); err != nil {
@@ -215,16 +298,16 @@ func (p *pair) serves(ctx context.Context, l *server.Location) error {
 }
 
 // comesBack waits until a former primary follows; where its history has parted it
-// is told to give up what it had not sent.
-func (p *pair) comesBack(ctx context.Context, l *server.Location) error {
+// what it had alone is brought back, or given up where that may be lost.
+func (p *pair) comesBack(ctx context.Context, rec *recorder, l *server.Location) error {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
 	defer cancel()
 	for {
 		g, err := l.Group(ctx)
 		switch {
-		case err == nil && g.Standing == "salvage":
-			if err := l.Rejoin(ctx); err != nil {
+		case err == nil && g.Standing == groups.Salvage:
+			if err := p.salvage(ctx, rec, l, p.choice()); err != nil {
 				return err
 			}
 		case err == nil && g.Standing == "secondary" && p.AtRest(ctx):

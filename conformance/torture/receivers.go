@@ -143,7 +143,7 @@ func (l *load) settle(p place, r settling, holding int, verb ledger.Verb, m *azs
 	}
 	ctx, cancel := during(limit)
 	defer cancel()
-	call := ledger.Settle{Place: p.name, Dead: p.dead, Sequence: *m.SequenceNumber, Holding: holding, Verb: verb, Start: l.rec.now()}
+	call := ledger.Settle{Place: p.name, Dead: p.dead, Sequence: *m.SequenceNumber, ID: m.MessageID, Holding: holding, Verb: verb, Start: l.rec.now()}
 	var err error
 	switch verb {
 	case ledger.Abandon:

@@ -105,6 +105,13 @@ func (r *recorder) outage(o ledger.Outage) {
 	r.h.Outages = append(r.h.Outages, o)
 }
 
+// tail writes down what a location had alone.
+func (r *recorder) tail(t ledger.Tail) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Tails = append(r.h.Tails, t)
+}
+
 func (r *recorder) remaining(place string, ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

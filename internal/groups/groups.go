@@ -143,8 +143,17 @@ type Row struct {
 	// nothing to do, dropped, ...
 	Verdict string `json:"verdict,omitempty"`
 	Why     string `json:"why,omitempty"`
+	// Places are where it came to lie in the old journal: of a message that was accepted
+	// each entity that got it, of one that moved where it went.
+	Places []Place `json:"places,omitempty"`
 	// Body carries what is needed to bring it back; only the locations read it.
 	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// Place is a message in an entity.
+type Place struct {
+	Entity   string `json:"entity"`
+	Sequence uint64 `json:"sequence"`
 }
 
 // Tally counts rows by kind and verdict: "message reinjected" and so on.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir/internal/groups"
@@ -46,7 +47,8 @@ type group struct {
 	trouble string // the last that was logged
 
 	lines    lines
-	changing sync.Mutex // one switch, promotion or rejoining at a time
+	granted  atomic.Pointer[time.Time] // until when a majority has granted the term; nil: none is asked
+	changing sync.Mutex                // one switch, promotion or rejoining at a time
 	cancel   context.CancelFunc
 	wake     chan struct{}
 
@@ -461,6 +463,10 @@ func (g *group) stand(cfg config, n note) {
 		WhenAway: cfg.whenAway, Term: n.Term, Watched: true,
 	}
 	switch {
+	case primary && g.adrift():
+		// It shows nothing any more, and clients should not wait for it: another location
+		// may have been promoted.
+		s = replica.Standing{Mode: replica.Halted}
 	case primary && n.Phase == phaseNone:
 		s = replica.Standing{Mode: replica.Primary}
 		if n.Term > 1 {
@@ -489,13 +495,23 @@ func (g *group) stand(cfg config, n note) {
 		}
 		m.Sender.Configure(terms) // before it stands: without terms nothing is waited for
 		switch {
-		case !primary:
+		case !primary, g.adrift():
 			m.Permit.Revoke()
 		case len(cfg.witnesses) == 0:
 			m.Permit.Lift()
 		}
 		m.Unit.Stand(s)
 	}
+}
+
+// adriftAfter is how long after its grant has run out a primary lets its clients go.
+const adriftAfter = time.Second
+
+// adrift reports that the primary has reached no majority of the voters for so long that
+// it lets go of its units until it does. Without voters it never is.
+func (g *group) adrift() bool {
+	until := g.granted.Load()
+	return until != nil && time.Since(*until) > adriftAfter
 }
 
 func elsewhere(cfg config) string {
@@ -518,14 +534,18 @@ func (g *group) keep(term uint64) {
 		g.kept.Wait()
 	}
 	g.keeping = term
+	g.granted.Store(nil)
 	polls := g.polls(cfg)
 	if term == 0 || polls == nil {
 		return
 	}
+	now := time.Now()
+	g.granted.Store(&now)
 	ctx, cancel := context.WithCancel(context.Background())
 	g.stopKeep = cancel
 	g.kept.Go(func() {
 		err := polls.Keep(ctx, term, func(until time.Time) {
+			g.granted.Store(&until)
 			for unit := range n.Units {
 				if m, ok := g.c.o.Members(unit); ok {
 					m.Permit.Extend(until)

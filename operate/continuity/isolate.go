@@ -108,6 +108,34 @@ func (c *Controller) Admit(unit string, conn net.Conn) (release func(), err erro
 	return release, nil
 }
 
+// Pass lets a client's connection pass between this location and another one, unless a
+// group that both have is isolated: whose client it is shows later. release is called
+// when the connection has ended.
+func (c *Controller) Pass(peer string, conn net.Conn) (release func(), err error) {
+	c.mu.Lock()
+	var shared []*group
+	for _, g := range c.groups {
+		if cfg, _ := g.look(); cfg.pairing.Peer == peer {
+			shared = append(shared, g)
+		}
+	}
+	c.mu.Unlock()
+	var releases []func()
+	release = func() {
+		for _, one := range releases {
+			one()
+		}
+	}
+	for _, g := range shared {
+		releases = append(releases, g.lines.hold(conn))
+		if err := g.apart(); err != nil {
+			release()
+			return nil, err
+		}
+	}
+	return release, nil
+}
+
 // farVoter is a voter that an isolated group does not reach.
 type farVoter struct {
 	g *group

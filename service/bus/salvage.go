@@ -57,6 +57,9 @@ func tailRow(ctx context.Context, log Reader, r broker.TailRow) (groups.Row, err
 		Position: uint64(r.At.At), Kind: string(r.Kind), What: r.What, Entity: r.Path, Sequence: uint64(r.Sequence),
 		Session: r.Session, At: r.Time, Bytes: int(r.Payload.Len), Why: r.Why,
 	}
+	for _, at := range r.Places {
+		row.Places = append(row.Places, groups.Place{Entity: at.Path, Sequence: uint64(at.Sequence)})
+	}
 	needed := r.Op != nil && (r.Op.State != nil || len(r.Op.Bring) > 0)
 	if r.Payload.Len > 0 {
 		data, err := log.Read(ctx, r.Payload)

@@ -8,6 +8,7 @@ func Check(h *History) Verdict {
 	for _, k := range Kinds {
 		v.Counts[k] = 0
 	}
+	h, tails := explain(h, &v)
 	sends := map[string]*Send{}
 	for i := range h.Sends {
 		sends[h.Sends[i].ID] = &h.Sends[i]
@@ -18,6 +19,7 @@ func Check(h *History) Verdict {
 	}
 	for _, p := range h.Places {
 		s := survey(h, p, sends, cancels)
+		s.tails = tails
 		s.checkDeliveries(&v)
 		s.checkSends(&v)
 		s.checkSessions(&v)
@@ -56,6 +58,7 @@ type site struct {
 	deadEnds   map[int64][]Settle        // the same in the dead-letter queue
 	deadCopies map[string]map[int64]bool
 	left       map[string]bool // still there
+	tails      explained
 	tally      Tally
 }
 
@@ -111,7 +114,9 @@ func (s *site) checkDeliveries(v *Verdict) {
 		}
 		if seen[d.Sequence] {
 			s.tally.Redelivered++
-			if s.Volatile {
+			if s.Volatile && s.again(d) {
+				v.Accounts.Repeated++
+			} else if s.Volatile {
 				v.blame(Repeated, s.Name, d.ID, "sequence number %d", d.Sequence)
 			}
 		}
@@ -136,7 +141,7 @@ func (s *site) checkOrigin(v *Verdict, d Delivery) {
 	if send.Due > d.Wall {
 		v.blame(Early, s.Name, d.ID, "%d ms too soon", send.Due-d.Wall)
 	}
-	if s.cancels[d.ID] == Confirmed && !s.h.disturbed(send.Start, send.End) {
+	if s.cancels[d.ID] == Confirmed && !s.h.disturbed(send.Start, send.End) && !s.tails.ended[d.ID] {
 		v.blame(Uncancelled, s.Name, d.ID, "sequence number %d", d.Sequence)
 	}
 }
@@ -145,6 +150,10 @@ func (s *site) checkOrigin(v *Verdict, d Delivery) {
 func (s *site) checkResurrected(v *Verdict, d Delivery) {
 	for _, t := range s.settles[d.Sequence] {
 		if t.Verb != Abandon && t.Outcome == Confirmed && t.End < d.At {
+			if s.again(d) {
+				v.Accounts.Repeated++
+				return
+			}
 			v.blame(Resurrected, s.Name, d.ID, "sequence number %d: settled at %d, delivered at %d", d.Sequence, t.End, d.At)
 			return
 		}
@@ -157,6 +166,10 @@ func (s *site) checkDead(v *Verdict, d Delivery) {
 	add(s.deadCopies, d.ID, d.Sequence)
 	for _, t := range s.deadEnds[d.Sequence] {
 		if t.Verb == Complete && t.Outcome == Confirmed && t.End < d.At {
+			if s.again(d) {
+				v.Accounts.Repeated++
+				return
+			}
 			v.blame(Resurrected, s.Name, d.ID, "dead letter %d: completed at %d, delivered at %d", d.Sequence, t.End, d.At)
 			return
 		}
@@ -187,6 +200,10 @@ func (s *site) checkSends(v *Verdict) {
 		if send.Outcome != Confirmed || s.accounted(send) {
 			continue
 		}
+		if s.tails.lost[send.ID] {
+			v.Accounts.Lost++
+			continue
+		}
 		if s.Volatile {
 			missing++
 			continue
@@ -201,7 +218,7 @@ func (s *site) checkSends(v *Verdict) {
 
 // checkCopies counts how often one send was stored.
 func (s *site) checkCopies(v *Verdict, send *Send) {
-	extra := max(len(s.copies[send.ID]), len(s.deadCopies[send.ID])) - 1
+	extra := max(len(s.copies[send.ID]), len(s.deadCopies[send.ID])) - 1 - s.tails.back[send.ID]
 	if extra <= 0 {
 		return
 	}

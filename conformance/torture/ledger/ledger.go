@@ -73,6 +73,7 @@ type Settle struct {
 	Place      string
 	Dead       bool
 	Sequence   int64
+	ID         string // of the message; needed where there are Tails
 	Holding    int
 	Verb       Verb
 	Start, End Instant
@@ -115,6 +116,8 @@ type History struct {
 	Settles    []Settle
 	Holdings   []Holding
 	Outages    []Outage
+	// Tails are what locations had alone that lost their group, where that may be lost.
+	Tails []Tail
 }
 
 // disturbed reports whether an outage touched the time between two instants:

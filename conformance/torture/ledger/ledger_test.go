@@ -194,6 +194,9 @@ var breaks = []struct {
 		send, d, _ := s.undisturbed(t, "plain")
 		send.Due = s.h.Deliveries[d].Wall + 1
 	}},
+	{"a message in a salvage ledger that nobody sent", Forged, func(t *testing.T, s *story) {
+		s.h.Tails = append(s.h.Tails, Tail{From: "west", Rows: []Row{{What: "accepted", Place: "plain", ID: "nobody's"}}})
+	}},
 	{"cancelled and delivered", Uncancelled, func(t *testing.T, s *story) {
 		send, _, _ := s.undisturbed(t, "plain")
 		s.h.Cancels = append(s.h.Cancels, Cancel{ID: send.ID, Outcome: Confirmed})

@@ -30,8 +30,8 @@ func (s *site) checkSessions(v *Verdict) {
 func (s *site) tracks() []*track {
 	byName := map[string]*track{}
 	for _, d := range s.deliveries {
-		if d.Holding == 0 || d.Dead {
-			continue
+		if d.Holding == 0 || d.Dead || s.tails.born[d.ID] {
+			continue // what was brought back comes behind what was sent since
 		}
 		t := byName[d.Session]
 		if t == nil {

@@ -179,7 +179,7 @@ func (s *story) decide(p *shelf, m *item, dead bool) {
 	if p.Volatile {
 		return
 	}
-	call := Settle{Place: p.Name, Dead: dead, Sequence: m.seq, Holding: m.holding, Start: s.tick(), Outcome: Confirmed, Verb: Complete}
+	call := Settle{Place: p.Name, Dead: dead, Sequence: m.seq, ID: m.id, Holding: m.holding, Start: s.tick(), Outcome: Confirmed, Verb: Complete}
 	switch n := s.rand.IntN(20); {
 	case n == 0:
 		call.Verb = Abandon

@@ -20,10 +20,11 @@ const (
 	Uncancelled Kind = "cancelled and delivered"
 	Repeated    Kind = "deleted on receipt and delivered again"
 	Undrained   Kind = "still there after the drain"
+	Forged      Kind = "in a salvage ledger and done by nobody"
 )
 
 // Kinds lists every violation, in the order they are printed.
-var Kinds = []Kind{Missing, Resurrected, Phantom, Corrupt, Duplicated, Disordered, Shared, Reused, Buried, Early, Uncancelled, Repeated, Undrained}
+var Kinds = []Kind{Missing, Resurrected, Phantom, Corrupt, Duplicated, Disordered, Shared, Reused, Buried, Early, Uncancelled, Repeated, Undrained, Forged}
 
 // Finding is one violation and where it was seen.
 type Finding struct {
@@ -54,6 +55,7 @@ type Verdict struct {
 	Outages  int          `json:"outages"`
 	Counts   map[Kind]int `json:"violations"` // every kind, 0 when absent
 	Findings []Finding    `json:"findings,omitempty"`
+	Accounts Accounts     `json:"accounts"`
 }
 
 // Good reports whether nothing was violated.

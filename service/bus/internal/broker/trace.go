@@ -77,9 +77,17 @@ type TailRow struct {
 	// Payload is where the message (or the state) lies in the tail's journal; no bytes:
 	// it is cleared.
 	Payload record.Ref
+	// Places are where it came to lie: copies of an accepted message, or of one that moved.
+	Places []TailPlace
 	// Op is what would bring it back; nil: nothing is to be done, for the reason in Why.
 	Op  *Op
 	Why string
+}
+
+// TailPlace is a message in a mailbox.
+type TailPlace struct {
+	Path     string
+	Sequence int64
 }
 
 // tailRowsMax bounds what a trace keeps in memory.
@@ -150,6 +158,7 @@ func (t *Trace) put(m *mailbox, seq int64) {
 			t.stored[s.payload] = f
 		}
 		f.live = append(f.live, spot{m, seq})
+		f.born.row.Places = append(f.born.row.Places, TailPlace{m.path(), seq})
 		t.copies[spot{m, seq}] = f
 	case factMoved:
 		t.children = append(t.children, spot{m, seq})
@@ -188,6 +197,7 @@ func (t *Trace) take(m *mailbox, seq int64) {
 		}
 	}
 	for _, c := range t.children {
+		x.row.Places = append(x.row.Places, TailPlace{c.m.path(), c.seq})
 		f.live = append(f.live, c)
 		t.copies[c] = f
 	}
