@@ -17,6 +17,7 @@ import (
 	"weir/conformance/bench"
 	"weir/conformance/torture"
 	"weir/face/cli"
+	"weir/operate/demo"
 	"weir/operate/witness"
 )
 
@@ -46,6 +47,7 @@ func tools() []*cobra.Command {
 	return []*cobra.Command{
 		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
 		witness.Command(),
+		demo.Command(version()),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

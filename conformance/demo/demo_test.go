@@ -1,0 +1,48 @@
+// Package demo runs the demonstration as a user does.
+package demo
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"weir/conformance/server/servertest"
+)
+
+func TestMain(m *testing.M) { servertest.Main(m) }
+
+func TestTheDemonstrationKeepsEveryOrder(t *testing.T) {
+	for _, mode := range []string{"async", "sync"} {
+		t.Run(mode, func(t *testing.T) {
+			dir := t.TempDir()
+			out, err := exec.Command(servertest.Binary(t), "demo", "--mode", mode, "--rate", "100", "--dir", dir).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			if !bytes.Contains(out, []byte("held     every acknowledged order was processed")) || bytes.Contains(out, []byte("\x1b")) {
+				t.Errorf("it says\n%s", out)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, "evidence.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var signed struct {
+				Record struct {
+					Group   string
+					Account struct{ Acknowledged, Lost int }
+					Salvage any
+				}
+				Signature string
+			}
+			if err := json.Unmarshal(data, &signed); err != nil {
+				t.Fatal(err)
+			}
+			if r := signed.Record; r.Group != "orders" || r.Account.Acknowledged < 100 || r.Account.Lost != 0 || signed.Signature == "" {
+				t.Errorf("the record says %s", data)
+			}
+		})
+	}
+}
