@@ -25,6 +25,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -109,8 +110,13 @@ func (o Options) secret() (string, error) {
 	return strings.TrimSpace(string(data)), nil
 }
 
+// locationName is what a location may be called: pairings name it, and paths.
+var locationName = regexp.MustCompile(`^[A-Za-z0-9](?:[A-Za-z0-9-]{0,48}[A-Za-z0-9])?$`)
+
 func (o Options) check(secret string) error {
 	switch {
+	case !locationName.MatchString(o.Location):
+		return fmt.Errorf("--location %q: a location is named by 1 to 50 letters, digits and hyphens, a letter or digit first and last", o.Location)
 	case o.Data == "":
 		return errors.New("a node needs a directory: --data DIR")
 	case o.Node == "":

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -137,7 +138,12 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 			return m.Member, true
 		},
 		Free: leases.free,
-		Seed: p.store.Seed,
+		Holder: func(ctx context.Context, unit string) (node, address string, held bool) {
+			lease, found, err := leases.Get(ctx, unit)
+			return lease.Node, lease.Address, err == nil && found && lease.Node != ""
+		},
+		Colleague: func(address string) http.RoundTripper { return hopTransport(address, p.secret) },
+		Seed:      p.store.Seed,
 		Reopen: func(ctx context.Context, unit string) error {
 			err := p.bus.Reopen(ctx, unit)
 			if fault.Is(err, fault.NotFound) {

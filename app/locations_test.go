@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -419,6 +420,10 @@ func TestPromotionAfterALossOfTheLocation(t *testing.T) {
 	receiver, err := east.client(t).NewReceiverForQueue(ordersQueue, nil)
 	if err != nil {
 		t.Fatal(err)
+	}
+	queue := DefaultScope.String() + "/providers/" + typeNamespace + "/sbemulatorns/queues/another"
+	if err := east.ask(t.Context(), "PUT", queue, map[string]any{}, nil); err == nil || !strings.Contains(err.Error(), "which west has") {
+		t.Errorf("a queue was declared where the namespace stands by: %v", err)
 	}
 	got := take(t, receiver, 3) // through west, as long as there is one
 	east.shows(t, 17)

@@ -162,6 +162,7 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 		return 0, err
 	}
 	r.URL.Path = path
+	r.Header.Set(api.OwnHeader, "1")
 	if c.IfMatch != "" {
 		r.Header.Set("If-Match", c.IfMatch)
 	}

@@ -69,6 +69,10 @@ type Options struct {
 	// which has judged it. nil: none does.
 	FromNode func(*http.Request) bool
 
+	// Elsewhere refuses a change of a resource that another location decides about. nil:
+	// none does.
+	Elsewhere func(id resource.ID) error
+
 	// Continuity gives the handler below /continuity/, for administrators; nil: none.
 	Continuity func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
 
@@ -76,6 +80,10 @@ type Options struct {
 	Pprof      bool
 	Logger     *slog.Logger
 }
+
+// OwnHeader is set on requests that a node makes for itself rather than for somebody
+// who asked it to.
+const OwnHeader = "Weir-Own-Request"
 
 // bodyBytesMax bounds a request's body; ARM's own limit.
 const bodyBytesMax = 4 << 20
@@ -181,6 +189,7 @@ func (a *API) passOn(w http.ResponseWriter, r *http.Request, way http.RoundTripp
 			p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Host
 			p.Out.Host = r.Host
 			p.Out.Header.Del("Authorization") // it is this node's; the way there has its own
+			p.Out.Header.Del(OwnHeader)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
 			refuse(w, r, a.o.Logger, "", fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached."))
@@ -192,6 +201,20 @@ func (a *API) passOn(w http.ResponseWriter, r *http.Request, way http.RoundTripp
 		},
 	}
 	proxy.ServeHTTP(w, r)
+}
+
+// decided refuses a change of what another location decides about. What a node of this
+// location changes for itself is what it has from there.
+func (a *API) decided(r *http.Request, ids ...resource.ID) error {
+	if a.o.Elsewhere == nil || a.o.FromNode != nil && a.o.FromNode(r) && r.Header.Get(OwnHeader) != "" {
+		return nil
+	}
+	for _, id := range ids {
+		if err := a.o.Elsewhere(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {

@@ -42,6 +42,11 @@ func (a *API) apply(r *http.Request) ([]resource.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, d := range docs {
+		if err := a.decided(r, d.ID); err != nil {
+			return nil, err
+		}
+	}
 	results, err := a.o.Registry.PutAll(r.Context(), docs)
 	if err == nil {
 		a.applied(r, docs...)

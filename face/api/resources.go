@@ -178,6 +178,9 @@ func (a *API) put(w http.ResponseWriter, r *http.Request, id resource.ID) error 
 	if err != nil {
 		return err
 	}
+	if err := a.decided(r, id); err != nil {
+		return err
+	}
 	result, err := a.o.Registry.Put(r.Context(), d, condition)
 	if err != nil {
 		return err
@@ -256,6 +259,9 @@ func (a *API) patch(w http.ResponseWriter, r *http.Request, id resource.ID) erro
 	if err != nil {
 		return err
 	}
+	if err := a.decided(r, id); err != nil {
+		return err
+	}
 	result, err := a.o.Registry.Patch(r.Context(), id, body, condition)
 	if err != nil {
 		return err
@@ -269,6 +275,9 @@ func (a *API) patch(w http.ResponseWriter, r *http.Request, id resource.ID) erro
 func (a *API) remove(w http.ResponseWriter, r *http.Request, id resource.ID) error {
 	condition, err := conditionOf(r)
 	if err != nil {
+		return err
+	}
+	if err := a.decided(r, id); err != nil {
 		return err
 	}
 	switch err := a.o.Registry.Delete(r.Context(), id, condition); {

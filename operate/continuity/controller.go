@@ -244,6 +244,25 @@ func (c *Controller) Term(unit string) uint64 {
 	return n.Term
 }
 
+// Elsewhere refuses a change of what is declared about a unit whose group another
+// location has: it would be replaced by what is declared there.
+func (c *Controller) Elsewhere(id resource.ID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range c.groups {
+		cfg, n := g.look()
+		if n.Holder == "" || n.Holder == c.o.Location {
+			continue
+		}
+		for _, unit := range cfg.units {
+			if unit.Equal(id) || unit.Contains(id) {
+				return fault.New(fault.Conflict, "%s belongs to the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
+			}
+		}
+	}
+	return nil
+}
+
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
 

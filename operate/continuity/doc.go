@@ -97,6 +97,11 @@ type Options struct {
 	Members func(unit string) (Member, bool)
 	// Free reports whether no node of this location holds a unit's lease.
 	Free func(ctx context.Context, unit string) (bool, error)
+	// Holder names the node of this location that holds a unit's lease, and where it is
+	// reached; false: none does.
+	Holder func(ctx context.Context, unit string) (node, address string, held bool)
+	// Colleague asks another node of this location, as a node.
+	Colleague func(address string) http.RoundTripper
 	// Seed keeps a snapshot as another generation of a unit's journal.
 	Seed func(ctx context.Context, unit string, generation int, s journal.Snapshot) error
 	// Reopen opens a unit again, in the generation its note says.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -17,8 +18,17 @@ import (
 	"weir/kernel/fault"
 )
 
-// status is what this node knows; the voters are asked when ask is set.
-func (g *group) status(ctx context.Context, ask bool) groups.Status {
+// How much a status asks others for.
+type scope uint8
+
+const (
+	wholeLocation scope = iota // the nodes of the location that do the work
+	withVoters                 // and the voters
+	thisNode                   // nobody
+)
+
+// status is what this location knows.
+func (g *group) status(ctx context.Context, ask scope) groups.Status {
 	cfg, n := g.look()
 	g.mu.Lock()
 	reachable := g.peerSaid
@@ -44,13 +54,13 @@ func (g *group) status(ctx context.Context, ask bool) groups.Status {
 		s.Standing = groups.Secondary
 	}
 	for unit := range n.Units {
-		s.Units = append(s.Units, g.unitStatus(unit, primary))
+		s.Units = append(s.Units, g.unitStatus(ctx, unit, primary, ask))
 	}
 	sort.Slice(s.Units, func(i, j int) bool { return s.Units[i].Unit < s.Units[j].Unit })
 	if primary {
 		s.PeerReachable = len(s.Units) > 0 && !slices.ContainsFunc(s.Units, func(u groups.Unit) bool { return !u.Connected })
 	}
-	if polls := g.polls(cfg); ask && polls != nil {
+	if polls := g.polls(cfg); ask == withVoters && polls != nil {
 		for _, r := range polls.Look(ctx).Replies {
 			v := groups.Voter{Name: r.Name, Reachable: r.Err == nil, Term: r.Answer.Term, Holder: r.Answer.Holder}
 			if r.Err != nil {
@@ -62,7 +72,35 @@ func (g *group) status(ctx context.Context, ask bool) groups.Status {
 	return s
 }
 
-func (g *group) unitStatus(unit string, primary bool) groups.Unit {
+// colleagueWithin bounds the question to another node.
+const colleagueWithin = time.Second
+
+// colleague asks the node that holds a unit's lease, when that is another one: only it
+// knows about the link.
+func (g *group) colleague(ctx context.Context, unit string) (groups.Unit, bool) {
+	node, address, held := g.c.o.Holder(ctx, unit)
+	if !held || node == g.c.o.Node {
+		return groups.Unit{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, colleagueWithin)
+	defer cancel()
+	there := groups.Location{Name: g.c.o.Location, Admin: []string{"http://" + node}, Client: &http.Client{Transport: g.c.o.Colleague(address)}}
+	var s groups.Status
+	err := there.Do(ctx, http.MethodGet, groups.Path+"/"+g.name+"?here=true", nil, &s)
+	for _, u := range s.Units {
+		if u.Unit == unit {
+			return u, true
+		}
+	}
+	return groups.Unit{Unit: unit, Reason: fmt.Sprintf("the node %s, which keeps it, does not say how it is: %v", node, err)}, true
+}
+
+func (g *group) unitStatus(ctx context.Context, unit string, primary bool, ask scope) groups.Unit {
+	if ask != thisNode {
+		if u, elsewhere := g.colleague(ctx, unit); elsewhere {
+			return u
+		}
+	}
 	m, ok := g.c.o.Members(unit)
 	if !ok {
 		return groups.Unit{Unit: unit, Reason: "it is not open here yet"}
@@ -112,7 +150,10 @@ func (c *Controller) Handler(refuse func(http.ResponseWriter, *http.Request, err
 	}
 	mux.HandleFunc("GET /continuity/groups", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, c.list(r.Context())) })
 	answer("GET /continuity/groups/{group}", func(r *http.Request, g *group, _ map[string]any) (any, error) {
-		return g.status(r.Context(), true), nil
+		if r.URL.Query().Get("here") != "" {
+			return g.status(r.Context(), thisNode), nil
+		}
+		return g.status(r.Context(), withVoters), nil
 	})
 	answer("POST /continuity/groups/{group}/switch", func(r *http.Request, g *group, body map[string]any) (any, error) {
 		to, _ := body["to"].(string)
@@ -164,7 +205,7 @@ func (c *Controller) list(ctx context.Context) any {
 	c.mu.Unlock()
 	value := []groups.Status{}
 	for _, g := range all {
-		value = append(value, g.status(ctx, false))
+		value = append(value, g.status(ctx, wholeLocation))
 	}
 	sort.Slice(value, func(i, j int) bool { return value[i].Name < value[j].Name })
 	return map[string]any{"location": c.o.Location, "node": c.o.Node, "value": value}
@@ -205,7 +246,9 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		})
 	}
 	root := peerRoot + "groups/{group}"
-	answer("GET "+root, func(r *http.Request, g *group, _ []byte) (any, error) { return g.status(r.Context(), false), nil })
+	answer("GET "+root, func(r *http.Request, g *group, _ []byte) (any, error) {
+		return g.status(r.Context(), wholeLocation), nil
+	})
 	answer("GET "+root+"/documents", func(r *http.Request, g *group, _ []byte) (any, error) {
 		cfg, _ := g.look()
 		return g.ownDocuments(r.Context(), cfg)

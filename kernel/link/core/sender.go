@@ -192,8 +192,9 @@ func (s *Sender) Degraded(now time.Time) bool {
 	return s.degraded
 }
 
+// mayDegrade holds for who has owned the unit: nobody waits for others.
 func (s *Sender) mayDegrade() bool {
-	return s.terms.Watched && s.terms.Mode == Sync && s.terms.WhenAway == Degrade
+	return s.owned > 0 && s.terms.Watched && s.terms.Mode == Sync && s.terms.WhenAway == Degrade
 }
 
 // good is the last time when nothing was wrong with the other location: it was
