@@ -18,6 +18,7 @@ import (
 	"weir/conformance/torture"
 	"weir/face/cli"
 	"weir/operate/demo"
+	"weir/operate/drill"
 	"weir/operate/witness"
 )
 
@@ -48,6 +49,7 @@ func tools() []*cobra.Command {
 		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
 		witness.Command(),
 		demo.Command(version()),
+		drill.Command(version()),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,7 @@ type recorder struct {
 	mu       sync.Mutex
 	h        ledger.History
 	holdings int
+	behind   map[string]int // acknowledged and not completed, by target
 	errors   map[string]Failure
 }
 
@@ -36,7 +38,7 @@ type Failure struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{errors: map[string]Failure{}, h: ledger.History{Places: []ledger.Place{
+	return &recorder{errors: map[string]Failure{}, behind: map[string]int{}, h: ledger.History{Places: []ledger.Place{
 		{Name: plain, Target: plain},
 		{Name: sessions, Target: sessions},
 		{Name: scheduled, Target: scheduled},
@@ -60,6 +62,9 @@ func (r *recorder) sent(err error, sends ...ledger.Send) {
 	defer r.mu.Unlock()
 	for _, s := range sends {
 		s.End, s.Outcome = end, outcome(err)
+		if err == nil {
+			r.behind[s.Target]++
+		}
 		r.h.Sends = append(r.h.Sends, s)
 	}
 	r.blame("send", err)
@@ -87,6 +92,9 @@ func (r *recorder) settled(s ledger.Settle, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.h.Settles = append(r.h.Settles, s)
+	if s.Verb == ledger.Complete && err == nil {
+		r.behind[strings.TrimSuffix(s.Place, "/one")]--
+	}
 	r.blame("settle", err)
 }
 
@@ -103,6 +111,13 @@ func (r *recorder) outage(o ledger.Outage) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.h.Outages = append(r.h.Outages, o)
+}
+
+// backlog is how many messages of a target are acknowledged and not completed.
+func (r *recorder) backlog(target string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.behind[target]
 }
 
 // tail writes down what a location had alone.

@@ -28,6 +28,9 @@ func (s *sending) id() string {
 // backlogMax is how far receivers may fall behind before senders wait.
 const backlogMax = 3000
 
+// targetMax is how far those of one entity may: a session takes its time.
+const targetMax = 400
+
 // lanes is how many calls one sender has in the air at once.
 const lanes = 4
 
@@ -45,13 +48,13 @@ func (l *load) sends(ctx context.Context, target string, retry azservicebus.Retr
 			return
 		}
 		w := &sending{target: target, sender: sender, random: l.random(name), name: name}
-		l.sending.Go(func() { l.paced(ctx, lanes*l.pace, func() { send(w) }) })
+		l.sending.Go(func() { l.paced(ctx, target, lanes*l.pace, func() { send(w) }) })
 	}
 }
 
 // paced repeats work at a pace until ctx ends, and waits while the receivers are
 // far behind.
-func (l *load) paced(ctx context.Context, every time.Duration, work func()) {
+func (l *load) paced(ctx context.Context, target string, every time.Duration, work func()) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -60,7 +63,7 @@ func (l *load) paced(ctx context.Context, every time.Duration, work func()) {
 			return
 		case <-tick.C:
 		}
-		if l.rec.acknowledged.Load() < l.rec.completed.Load()+backlogMax {
+		if l.rec.acknowledged.Load() < l.rec.completed.Load()+backlogMax && (target == volatile || l.rec.backlog(target) < targetMax) {
 			work()
 		}
 	}
@@ -136,7 +139,7 @@ func (l *load) sendsInSessions(ctx context.Context, n int) {
 		}
 		w := &sending{target: sessions, sender: sender, random: l.random(session), name: session}
 		l.sending.Go(func() {
-			l.paced(ctx, sessionsPerSender*l.pace, func() { l.sendInSession(w, session) })
+			l.paced(ctx, sessions, sessionsPerSender*l.pace, func() { l.sendInSession(w, session) })
 		})
 	}
 }

@@ -236,6 +236,9 @@ func (g *group) served(ctx context.Context, cfg config, n note) error {
 			if !ok {
 				return false, nil
 			}
+			if _, now := g.look(); now.Term > n.Term || now.Holder != g.c.o.Location {
+				return false, fault.New(fault.Conflict, "The group %s was taken by %s in term %d meanwhile.", cfg.name, now.Holder, now.Term)
+			}
 			o := m.Unit.Ownership()
 			return o.Epoch >= n.Term<<32, nil
 		})

@@ -148,6 +148,9 @@ func declared() []map[string]any {
 		if kind != "/topics/subscriptions" {
 			properties["requiresDuplicateDetection"] = true // a send without an answer is tried again
 		}
+		if kind != "/topics" {
+			properties["lockDuration"] = "PT5S" // what a client let go of comes again soon
+		}
 		return map[string]any{"type": busType + kind, "name": namespace + "/" + name, "properties": properties}
 	}
 	all := []map[string]any{one("/queues", orders.Queue), one("/topics", orders.Topic)}
