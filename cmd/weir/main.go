@@ -19,6 +19,7 @@ import (
 	"weir/face/cli"
 	"weir/operate/demo"
 	"weir/operate/drill"
+	"weir/operate/watch"
 	"weir/operate/witness"
 )
 
@@ -48,6 +49,7 @@ func tools() []*cobra.Command {
 	return []*cobra.Command{
 		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
 		witness.Command(),
+		watch.Command(),
 		demo.Command(version()),
 		drill.Command(version()),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),

@@ -153,8 +153,7 @@ func (g *group) checkSwitch(ctx context.Context, cfg config, n note) error {
 
 // halt ends all ownerships of the group here and says where the journals end.
 func (g *group) halt(ctx context.Context, n note) (marks, error) {
-	cfg, now := g.look()
-	g.stand(cfg, now)
+	g.stand()
 	ends := marks{}
 	for unit := range n.Units {
 		m, ok := g.c.o.Members(unit)
@@ -295,7 +294,7 @@ func (g *group) promote(ctx context.Context, cfg config, n note, kind string, fo
 	if err != nil {
 		return groups.Change{}, err
 	}
-	g.stand(cfg, n)
+	g.stand()
 	if err := g.served(ctx, cfg, n); err != nil {
 		return groups.Change{}, err
 	}

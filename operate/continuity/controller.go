@@ -354,9 +354,7 @@ func (g *group) change(ctx context.Context, fn func(*note) bool) (note, error) {
 	cfg, _ := g.look()
 	n, err := g.c.change(ctx, cfg.name, fn)
 	if err == nil {
-		g.mu.Lock()
-		g.last = n
-		g.mu.Unlock()
+		g.learn(n)
 		select {
 		case g.wake <- struct{}{}:
 		default:
@@ -404,17 +402,15 @@ func (g *group) step(ctx context.Context) error {
 			return err
 		}
 	}
-	g.mu.Lock()
-	g.last = n
-	g.mu.Unlock()
+	g.learn(n)
 	g.cut(n)
 	if n.Holder == g.c.o.Location {
 		// A primary that comes back asks before it serves: without a witness nobody else
 		// tells it that it was replaced.
-		n = g.heedPeer(ctx, cfg, n)
+		g.heedPeer(ctx, cfg, n)
 	}
-	g.stand(cfg, n)
-	if n.Holder == g.c.o.Location {
+	g.stand()
+	if cfg, n = g.look(); n.Holder == g.c.o.Location {
 		return nil
 	}
 	return g.followPeer(ctx, cfg, n)
@@ -471,10 +467,21 @@ func (g *group) polls(cfg config) *ballot.Polls {
 	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters}
 }
 
-// stand tells the units on this node what they are.
-func (g *group) stand(cfg config, n note) {
+// learn takes a note that was read or written; an older one than is known is no news.
+func (g *group) learn(n note) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n.revision >= g.last.revision {
+		g.last = n
+	}
+}
+
+// stand tells the units on this node what they are, by the newest note: whoever waits for
+// them to stand so must not see them told otherwise by an older one.
+func (g *group) stand() {
 	g.standing.Lock()
 	defer g.standing.Unlock()
+	cfg, n := g.look()
 	primary := n.Holder == g.c.o.Location
 	var s replica.Standing
 	terms := link.Terms{

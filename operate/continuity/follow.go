@@ -67,21 +67,19 @@ func (g *group) askOwner(ctx context.Context, cfg config, unit, method, verb str
 const answerBytesMax = 64 << 20
 
 // heedPeer has the primary look at the other location, which may have been promoted
-// without it, and returns what is so now.
-func (g *group) heedPeer(ctx context.Context, cfg config, n note) note {
+// without it.
+func (g *group) heedPeer(ctx context.Context, cfg config, n note) {
 	if time.Since(g.probed) < probeEvery {
-		return n
+		return
 	}
 	g.probed = time.Now()
 	var said groups.Status
 	probe, cancel := context.WithTimeout(ctx, probeWithin)
 	defer cancel()
 	if err := g.ask(probe, cfg, http.MethodGet, "", nil, &said); err != nil || said.Term <= n.Term || said.Holder != cfg.pairing.Peer {
-		return n // not to be heard is nothing new: the voters say whether this location may go on
+		return // not to be heard is nothing new: the voters say whether this location may go on
 	}
 	g.deposed(ctx, &ballot.Deposed{Term: said.Term, Holder: said.Holder})
-	_, n = g.look()
-	return n
 }
 
 // followPeer looks at the primary: its term, its documents, whether it is there.
