@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/kernel/ballot"
+	"weir/kernel/ballot/core"
 )
 
 func files(t *testing.T) *ballot.Files {
@@ -187,11 +188,43 @@ func TestAMajorityIsNeeded(t *testing.T) {
 			{Name: "west", Voter: ballot.NewLocal(store)}, {Name: "east", Voter: silent{}}, {Name: "witness", Voter: silent{}},
 		}}
 		began := time.Now()
-		if r, err := p.Acquire(t.Context(), 1); !errors.Is(err, ballot.ErrLost) || r.Granted != 1 {
+		if r, err := p.Acquire(t.Context(), 1); !errors.Is(err, ballot.ErrLost) || r.Won || len(r.Replies) != 3 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		if waited := time.Since(began); waited > ballot.TTLDefault/2 {
 			t.Errorf("it waited %s for voters that are silent", waited)
+		}
+	})
+}
+
+// A location that is cut off from the holder asks for the next term in vain, and its own
+// vote stays as it was: else it would depose the holder as soon as that one hears of it.
+func TestWhoLosesAVoteChangesNothing(t *testing.T) {
+	stores := []*ballot.Files{files(t), files(t), files(t)}
+	synctest.Test(t, func(t *testing.T) {
+		witness, own := ballot.NewLocal(stores[2]), ballot.NewLocal(stores[1])
+		west := &ballot.Polls{Group: "orders", Location: "west", Voters: []ballot.Named{{Name: "west", Voter: ballot.NewLocal(stores[0])}, {Name: "east", Voter: silent{}}, {Name: "witness", Voter: witness}}}
+		east := &ballot.Polls{Group: "orders", Location: "east", Voters: []ballot.Named{{Name: "west", Voter: silent{}}, {Name: "east", Voter: own}, {Name: "witness", Voter: witness}}}
+		if _, err := west.Acquire(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := east.Acquire(t.Context(), 2); !errors.Is(err, ballot.ErrLost) || !strings.Contains(err.Error(), "witness: west holds term 1") {
+			t.Errorf("asked for in vain: %v", err)
+		}
+		if a, err := own.Ask(t.Context(), "orders", ballot.Request{Verb: core.Look}); err != nil || a.Term != 0 {
+			t.Errorf("its own vote is %+v, %v", a, err)
+		}
+
+		// However it came about: while a majority grants a term nothing deposes its holder.
+		if _, err := own.Ask(t.Context(), "orders", ballot.Request{Verb: core.Hold, Location: "east", Term: 7, For: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		west.Voters[1].Voter = own
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		told := 0
+		if err := west.Keep(ctx, 1, func(time.Time) { told++ }); !errors.Is(err, context.DeadlineExceeded) || told < 20 {
+			t.Errorf("kept %d times, then %v", told, err)
 		}
 	})
 }

@@ -71,6 +71,13 @@ func (p *Polls) ttl() time.Duration {
 // Round asks all voters and returns when a majority has granted it, all have
 // answered, or a quarter of the TTL is over.
 func (p *Polls) Round(ctx context.Context, r Request) Round {
+	return p.round(ctx, r, func(round *Round) bool {
+		return r.Verb == core.Hold && round.Granted >= core.Majority(len(p.Voters))
+	})
+}
+
+// round asks all voters until enough is known.
+func (p *Polls) round(ctx context.Context, r Request, enough func(*Round) bool) Round {
 	r.Location, r.For = p.Location, p.ttl()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.ttl()/roundsPerTTL)
@@ -90,7 +97,7 @@ func (p *Polls) Round(ctx context.Context, r Request) Round {
 		case <-ctx.Done():
 			round.take(Reply{Name: "a voter", Err: ctx.Err()})
 		}
-		if r.Verb == core.Hold && round.Granted >= core.Majority(len(p.Voters)) {
+		if enough(&round) {
 			break
 		}
 	}
@@ -120,13 +127,37 @@ func (p *Polls) Look(ctx context.Context) Round { return p.Round(ctx, Request{Ve
 // ErrLost: no majority granted what was asked for.
 var ErrLost = errors.New("ballot: no majority")
 
-// Acquire asks once for a term.
+// Acquire asks once for a term. It looks first whether a majority would grant it: a vote
+// that was given to a candidate who lost is one that the present holder lacks.
 func (p *Polls) Acquire(ctx context.Context, term uint64) (Round, error) {
+	look := p.round(ctx, Request{Verb: core.Look}, func(r *Round) bool { return p.willing(r, term) >= core.Majority(len(p.Voters)) })
+	if p.willing(&look, term) < core.Majority(len(p.Voters)) {
+		look.Granted, look.Won = 0, false
+		return look, fmt.Errorf("%w for term %d of %s: %s", ErrLost, term, p.Group, look.Why())
+	}
 	r := p.Round(ctx, Request{Verb: core.Hold, Term: term})
 	if !r.Won {
 		return r, fmt.Errorf("%w for term %d of %s: %s", ErrLost, term, p.Group, r.Why())
 	}
 	return r, nil
+}
+
+// willing counts those that were looked at and would grant a term, and writes down why
+// the others would not.
+func (p *Polls) willing(r *Round, term uint64) (n int) {
+	for i := range r.Replies {
+		a := &r.Replies[i].Answer
+		switch {
+		case r.Replies[i].Err != nil:
+		case a.Term > term || a.Term == term && a.Holder != p.Location:
+			a.Granted, a.Reason = false, fmt.Sprintf("%s holds term %d", a.Holder, a.Term)
+		case a.Holder != "" && a.Holder != p.Location && a.Left > 0:
+			a.Granted, a.Reason = false, fmt.Sprintf("%s holds term %d and was heard of; its grant lasts another %s", a.Holder, a.Term, a.Left.Round(time.Millisecond))
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // Pass gives the next term to another location. The caller relies on its own term no
@@ -160,10 +191,10 @@ func (p *Polls) Keep(ctx context.Context, term uint64, told func(until time.Time
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case r.Won: // then nobody can have a majority for a later term
+			told(r.Until)
 		case r.Term > term:
 			return &Deposed{r.Term, r.Holder}
-		case r.Won:
-			told(r.Until)
 		}
 		select {
 		case <-every.C:
