@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,6 +31,7 @@ const (
 	dnsConnsMax  = 256              // over TCP, at once
 	dnsIdle      = 10 * time.Second // such a connection may be silent
 	dnsTimeout   = 5 * time.Second  // to read or write one message
+	questionMax  = 4096             // bytes of a question over UDP; longer ones are cut, and refused
 	bindAttempts = 10               // to find one port that is free for UDP and TCP
 )
 
@@ -82,16 +84,18 @@ func newZone(a Alias, locations []Location, look func() picture, log *slog.Logge
 		return nil, fmt.Errorf("%q is no address for the DNS server: write it as HOST:PORT", a.Listen)
 	}
 	for _, l := range locations {
-		if z.places[l.Name], err = z.public(l); err != nil {
+		at, err := z.public(l)
+		if err != nil {
 			return nil, err
 		}
+		z.places[l.Name] = at
 	}
 	z.servers, err = z.nameServers(a.Servers, host)
 	return z, err
 }
 
 // public is what DNS answers for a location: its addresses, or one name, since a name
-// can lead to one other only.
+// can lead to one other only and has no addresses beside it. What is left out is told.
 func (z *zone) public(l Location) (answer, error) {
 	hosts := l.Public
 	if len(hosts) == 0 {
@@ -103,7 +107,10 @@ func (z *zone) public(l Location) (answer, error) {
 	var a answer
 	for _, host := range hosts {
 		if addr, err := netip.ParseAddr(host); err == nil {
-			a.addrs = append(a.addrs, addr.Unmap().WithZone(""))
+			// Doors of one host are one address: an answer has no record twice.
+			if addr = addr.Unmap().WithZone(""); !slices.Contains(a.addrs, addr) {
+				a.addrs = append(a.addrs, addr)
+			}
 			continue
 		}
 		name := dns.CanonicalName(host)
@@ -115,7 +122,13 @@ func (z *zone) public(l Location) (answer, error) {
 		}
 		if a.name == "" {
 			a.name = name
+		} else if a.name != name {
+			z.log.Warn("a name leads to one other only; give all addresses of the location instead (--public)", "location", l.Name, "answered", a.name, "left_out", host)
 		}
+	}
+	if a.name != "" && len(a.addrs) > 0 {
+		z.log.Warn("a location is answered with its name alone: a name that leads to another has no addresses (--public)", "location", l.Name, "answered", a.name, "left_out", a.addrs)
+		a.addrs = nil
 	}
 	return a, nil
 }
@@ -156,20 +169,26 @@ func (z *zone) start() error {
 	if err != nil {
 		return err
 	}
-	z.udp = &dns.Server{PacketConn: conn, Handler: z, UDPSize: dns.MaxMsgSize, MsgAcceptFunc: acceptable, ReadTimeout: dnsTimeout, WriteTimeout: dnsTimeout}
+	z.udp = &dns.Server{PacketConn: conn, Handler: z, UDPSize: questionMax, MsgAcceptFunc: acceptable, ReadTimeout: dnsTimeout, WriteTimeout: dnsTimeout}
 	z.tcp = &dns.Server{
 		Listener: &bounded{Listener: listener, room: make(chan struct{}, dnsConnsMax), closed: make(chan struct{})},
 		Handler:  z, MsgAcceptFunc: acceptable, ReadTimeout: dnsTimeout, WriteTimeout: dnsTimeout, IdleTimeout: func() time.Duration { return dnsIdle },
 	}
 	for _, s := range []*dns.Server{z.udp, z.tcp} {
-		started := make(chan struct{})
+		started, ended := make(chan struct{}), make(chan error, 1)
 		s.NotifyStartedFunc = func() { close(started) }
 		z.wait.Go(func() {
-			if err := s.ActivateAndServe(); err != nil {
+			err := s.ActivateAndServe()
+			if err != nil {
 				z.log.Error("a DNS server ended", "error", err)
 			}
+			ended <- err
 		})
-		<-started
+		select {
+		case <-started:
+		case err := <-ended:
+			return errors.Join(err, conn.Close(), listener.Close())
+		}
 	}
 	return nil
 }

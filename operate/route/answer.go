@@ -16,8 +16,8 @@ const (
 	soaRefresh, soaRetry, soaExpire = 60, 10, 86400 // seconds; nobody copies this zone
 )
 
-// acceptable leaves NOTIFY and odd counts to the library's rule; what is no query is
-// not implemented.
+// acceptable takes queries alone, and of them those the library's rule takes: one
+// question, and no sections that only other messages have.
 func acceptable(head dns.Header) dns.MsgAcceptAction {
 	if opcode := int(head.Bits>>11) & 0xF; head.Bits&(1<<15) == 0 && opcode != dns.OpcodeQuery {
 		return dns.MsgRejectNotImplemented
@@ -41,10 +41,15 @@ func (z *zone) ServeDNS(w dns.ResponseWriter, query *dns.Msg) {
 	}
 }
 
-// reply makes the answer to one message with one question.
+// reply makes the answer to one message.
 func (z *zone) reply(query *dns.Msg) *dns.Msg {
 	reply := new(dns.Msg)
 	reply.SetReply(query)
+	// The head of a message that ends behind it can announce a question that is not there.
+	if len(query.Question) != 1 {
+		reply.Rcode = dns.RcodeFormatError
+		return reply
+	}
 	if opts := options(query); opts > 0 {
 		reply.SetEdns0(udpBytesMax, false)
 		if opts > 1 {
@@ -95,6 +100,10 @@ func (z *zone) answer(reply *dns.Msg, q dns.Question) {
 	switch {
 	case !now.complete: // it may exist
 		reply.Rcode, reply.Authoritative = dns.RcodeServerFailure, false
+	case !known && z.above(name): // a name server is below it, so it exists, empty
+		reply.Ns = append(reply.Ns, z.soa(z.name))
+	case !known && !now.heard: // a location that never answered may have it
+		reply.Rcode, reply.Authoritative = dns.RcodeServerFailure, false
 	case !known:
 		reply.Rcode = dns.RcodeNameError
 		reply.Ns = append(reply.Ns, z.soa(z.name))
@@ -106,6 +115,12 @@ func (z *zone) answer(reply *dns.Msg, q dns.Question) {
 		}
 		z.records(reply, q, at)
 	}
+}
+
+// above reports whether a name of the zone is a step on the way to a name server: a
+// resolver that heard there is no such name would not ask for what is below it.
+func (z *zone) above(name string) bool {
+	return slices.ContainsFunc(z.servers, func(s server) bool { return dns.IsSubDomain(name, s.name) })
 }
 
 // records answers with what a name leads to, or says that there is nothing of that type.

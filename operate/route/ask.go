@@ -34,6 +34,7 @@ type groupsAnswer struct {
 		Name     string `json:"name"`
 		Term     uint64 `json:"term"`
 		Standing string `json:"standing"`
+		Holder   string `json:"holder"`
 		Units    []struct {
 			ID   string `json:"id"`
 			Unit string `json:"unit"`
@@ -125,7 +126,7 @@ func (p *place) ask(ctx context.Context, base string) (map[string]opinion, error
 func (a groupsAnswer) opinions() map[string]opinion {
 	all := map[string]opinion{}
 	for _, g := range a.Value {
-		o := opinion{term: g.Term, standing: g.Standing}
+		o := opinion{term: g.Term, standing: g.Standing, holder: g.Holder}
 		for _, u := range g.Units {
 			if name := namespace(u.ID, u.Unit); name != "" {
 				o.names = append(o.names, name)
@@ -159,7 +160,7 @@ func (r *Router) hear(location string, said map[string]opinion, err error) (behi
 		return false // the one that is missing may know better
 	}
 	before := r.picture
-	now := decide(r.said, before)
+	now := decide(r.said, len(r.places), before)
 	for name, o := range said {
 		behind = behind || o.standing == primary && o.term < now.groups[name].top
 	}

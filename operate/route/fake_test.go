@@ -40,6 +40,7 @@ type fake struct {
 type fakeGroup struct {
 	term     uint64
 	standing string
+	holder   string
 	units    []map[string]string
 }
 
@@ -118,14 +119,18 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 	}
 	value := []map[string]any{}
 	for name, g := range f.groups {
-		value = append(value, map[string]any{"name": name, "term": g.term, "standing": g.standing, "holder": f.name, "units": g.units})
+		value = append(value, map[string]any{"name": name, "term": g.term, "standing": g.standing, "holder": g.holder, "units": g.units})
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"location": f.name, "node": "n1", "value": value})
 }
 
 // says sets what the location says of the group orders.
 func (f *fake) says(term uint64, standing string) {
-	f.set("orders", fakeGroup{term: term, standing: standing, units: []map[string]string{{"unit": "servicebus-shop"}}})
+	g := fakeGroup{term: term, standing: standing, units: []map[string]string{{"unit": "servicebus-shop"}}}
+	if standing != "secondary" {
+		g.holder = f.name
+	}
+	f.set("orders", g)
 }
 
 func (f *fake) set(group string, g fakeGroup) {

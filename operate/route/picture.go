@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +16,7 @@ const primary = "primary"
 type opinion struct {
 	term     uint64
 	standing string
+	holder   string   // who has the term, as far as it knows
 	names    []string // namespaces in it, lower case
 }
 
@@ -22,13 +24,15 @@ type opinion struct {
 type state struct {
 	top    uint64 // highest term that anybody has heard of
 	active string // location that is primary in that term; empty: none says so
-	last   string // the newest that was
+	holder string // who has that term, as it is said; it may be halted or not heard of
+	last   string // the newest that was active; none yet: the holder
 }
 
 // picture is what the router makes of everything it was told. It does not change: a new
 // one takes its place.
 type picture struct {
 	complete bool              // every location was asked
+	heard    bool              // every location has answered at least once
 	groups   map[string]state  // by name
 	names    map[string]string // namespace to group
 	changes  uint32            // pictures before this one
@@ -37,8 +41,8 @@ type picture struct {
 // decide makes the next picture. A location that did not answer still has the opinion
 // that it gave before: not to be heard is not to have lost anything. That it is outdated
 // shows as soon as another one knows of a higher term.
-func decide(said map[string]map[string]opinion, before picture) picture {
-	now := picture{complete: true, groups: map[string]state{}, names: map[string]string{}, changes: before.changes}
+func decide(said map[string]map[string]opinion, locations int, before picture) picture {
+	now := picture{complete: true, heard: len(said) == locations, groups: map[string]state{}, names: map[string]string{}, changes: before.changes}
 	for _, location := range slices.Sorted(maps.Keys(said)) {
 		for _, name := range slices.Sorted(maps.Keys(said[location])) {
 			o := said[location][name]
@@ -51,9 +55,7 @@ func decide(said map[string]map[string]opinion, before picture) picture {
 		}
 	}
 	for name, g := range now.groups {
-		if g.last = g.active; g.last == "" {
-			g.last = before.groups[name].last
-		}
+		g.last = cmp.Or(g.active, before.groups[name].last, g.holder)
 		now.groups[name] = g
 	}
 	if !now.same(before) {
@@ -68,18 +70,21 @@ func weigh(g, before state, location string, o opinion) state {
 	claims := o.standing == primary
 	switch {
 	case o.term > g.top:
-		g.top, g.active = o.term, ""
+		g.top, g.active, g.holder = o.term, "", ""
 		if claims {
 			g.active = location
 		}
 	case o.term == g.top && claims && (g.active == "" || location == before.active):
 		g.active = location
 	}
+	if o.term == g.top && g.holder == "" {
+		g.holder = o.holder
+	}
 	return g
 }
 
 func (p picture) same(other picture) bool {
-	return p.complete == other.complete && maps.Equal(p.groups, other.groups) && maps.Equal(p.names, other.names)
+	return p.complete == other.complete && p.heard == other.heard && maps.Equal(p.groups, other.groups) && maps.Equal(p.names, other.names)
 }
 
 var (
