@@ -19,6 +19,7 @@ import (
 	"weir/face/cli"
 	"weir/operate/demo"
 	"weir/operate/drill"
+	"weir/operate/plan"
 	"weir/operate/watch"
 	"weir/operate/witness"
 )
@@ -52,6 +53,7 @@ func tools() []*cobra.Command {
 		watch.Command(),
 		demo.Command(version()),
 		drill.Command(version()),
+		plan.Command(),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

@@ -41,12 +41,8 @@ func TestDrills(t *testing.T) {
 	for _, kind := range []string{"switch", "isolation", "forced"} {
 		t.Run(kind, func(t *testing.T) {
 			args := []string{"drill", server.GroupName, "--kind", kind, "--out", out, "--steady", "1s", "--json"}
-			for _, l := range []*server.Location{p.West, p.East} {
-				s := l.Nodes[0]
-				args = append(args, "--location", l.Name+"=http://"+s.HTTPAddr()+","+s.Addr(), "--token-file", l.Name+"="+filepath.Join(s.Data(), "admin-token"))
-			}
 			var talk bytes.Buffer
-			cmd := exec.Command(servertest.Binary(t), args...)
+			cmd := exec.Command(servertest.Binary(t), append(args, locations(p)...)...)
 			cmd.Stderr = &talk
 			said, err := cmd.Output()
 			if err != nil {
@@ -78,6 +74,7 @@ func TestDrills(t *testing.T) {
 			}
 		})
 	}
+	planned(t, p, out)
 	records, err := filepath.Glob(filepath.Join(out, "*.json"))
 	if err != nil || len(records) != 3 {
 		t.Fatalf("records %v, %v", records, err)
@@ -94,5 +91,36 @@ func TestDrills(t *testing.T) {
 	}
 	if _, err := exec.Command(servertest.Binary(t), "drill", "verify", records[0]).Output(); err == nil {
 		t.Error("a changed record verifies")
+	}
+}
+
+// locations are the flags that name both.
+func locations(p *server.Pair) (args []string) {
+	for _, l := range []*server.Location{p.West, p.East} {
+		s := l.Nodes[0]
+		args = append(args, "--location", l.Name+"=http://"+s.HTTPAddr()+","+s.Addr(), "--token-file", l.Name+"="+filepath.Join(s.Data(), "admin-token"))
+	}
+	return args
+}
+
+// planned asks for a plan of the pair: nothing is wrong with it but that it is small, and
+// the drills are known.
+func planned(t *testing.T, p *server.Pair, drills string) {
+	out, err := exec.Command(servertest.Binary(t), append([]string{"plan", "--json", "--evidence", drills}, locations(p)...)...).Output()
+	var report struct {
+		Groups   []struct{ LastEvidence *struct{ Kind string } }
+		Findings []struct{ Rule, Severity, About, What string }
+	}
+	if jsonErr := json.Unmarshal(out, &report); err != nil || jsonErr != nil {
+		t.Fatalf("%v, %v\n%s", err, jsonErr, out)
+	}
+	if len(report.Groups) != 1 || report.Groups[0].LastEvidence == nil || report.Groups[0].LastEvidence.Kind != "forced" {
+		t.Errorf("the plan says of groups\n%s", out)
+	}
+	small := "location-one-door location-loopback group-witness-one group-targets"
+	for _, f := range report.Findings {
+		if !strings.Contains(small, f.Rule) {
+			t.Errorf("the plan finds %s, %s: %s: %s", f.Severity, f.Rule, f.About, f.What)
+		}
 	}
 }
