@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"weir/internal/groups"
-	"weir/kernel/ballot"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/link"
@@ -452,21 +450,6 @@ func (g *group) birth(ctx context.Context, cfg config) error {
 	return err
 }
 
-// polls are the voters; nil: the group has none.
-func (g *group) polls(cfg config) *ballot.Polls {
-	if len(cfg.witnesses) == 0 {
-		return nil
-	}
-	voters := []ballot.Named{
-		{Name: g.c.o.Location, Voter: g.c.o.Votes},
-		{Name: cfg.pairing.Peer, Voter: farVoter{g, ballot.Remote{URL: "http://" + cfg.pairing.Peer + peerBallot, Secret: cfg.pairing.Secret, Client: g.c.client(cfg.pairing)}}},
-	}
-	for _, url := range cfg.witnesses {
-		voters = append(voters, ballot.Named{Name: url, Voter: farVoter{g, ballot.Remote{URL: strings.TrimSuffix(url, "/") + "/ballot", Secret: cfg.secret, Client: http.DefaultClient}}})
-	}
-	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters}
-}
-
 // learn takes a note that was read or written; an older one than is known is no news.
 func (g *group) learn(n note) {
 	g.mu.Lock()
@@ -530,78 +513,9 @@ func (g *group) stand() {
 	}
 }
 
-// adriftAfter is how long after its grant has run out a primary lets its clients go.
-const adriftAfter = time.Second
-
-// adrift reports that the primary has reached no majority of the voters for so long that
-// it lets go of its units until it does. Without voters it never is.
-func (g *group) adrift() bool {
-	until := g.granted.Load()
-	return until != nil && time.Since(*until) > adriftAfter
-}
-
 func elsewhere(cfg config) string {
 	if len(cfg.pairing.Endpoints) == 0 {
 		return ""
 	}
 	return cfg.pairing.Endpoints[0]
-}
-
-// keep keeps a term with the voters, and lets the units show what they decide as long
-// as a majority says so; 0 keeps none.
-func (g *group) keep(term uint64) {
-	cfg, n := g.look()
-	if g.keeping == term {
-		return
-	}
-	if g.stopKeep != nil {
-		g.stopKeep()
-		g.stopKeep = nil
-		g.kept.Wait()
-	}
-	g.keeping = term
-	g.granted.Store(nil)
-	polls := g.polls(cfg)
-	if term == 0 || polls == nil {
-		return
-	}
-	now := time.Now()
-	g.granted.Store(&now)
-	ctx, cancel := context.WithCancel(context.Background())
-	g.stopKeep = cancel
-	g.kept.Go(func() {
-		err := polls.Keep(ctx, term, func(until time.Time) {
-			g.granted.Store(&until)
-			for unit := range n.Units {
-				if m, ok := g.c.o.Members(unit); ok {
-					m.Permit.Extend(until)
-				}
-			}
-		})
-		var deposed *ballot.Deposed
-		if errors.As(err, &deposed) {
-			g.deposed(ctx, deposed)
-		}
-	})
-}
-
-// deposed gives up: another location holds a later term.
-func (g *group) deposed(ctx context.Context, d *ballot.Deposed) {
-	g.c.log.Warn("this location has lost the group", "group", g.name, "holder", d.Holder, "term", d.Term)
-	_, n := g.look()
-	for unit := range n.Units {
-		if m, ok := g.c.o.Members(unit); ok {
-			m.Permit.Revoke()
-		}
-	}
-	_, err := g.change(ctx, func(n *note) bool {
-		if n.Term >= d.Term {
-			return false
-		}
-		n.Term, n.Holder, n.Phase, n.To = d.Term, d.Holder, phaseNone, ""
-		return true
-	})
-	if err != nil && ctx.Err() == nil {
-		g.c.log.Error("the loss of the group could not be noted", "error", err)
-	}
 }
