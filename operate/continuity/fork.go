@@ -46,6 +46,14 @@ func (g *group) stands(ctx context.Context, q standsQuestion) (standsAnswer, err
 // the newest record that both have. A chain of checksums has no gaps, so it is found by
 // halving.
 func (g *group) parting(ctx context.Context, cfg config, unit string, h History) (journal.Mark, error) {
+	return parting(ctx, unit, h, func(m journal.Mark) (said standsAnswer, err error) {
+		err = g.ask(ctx, cfg, http.MethodPost, "/stands", standsQuestion{unit, m}, &said)
+		return said, err
+	})
+}
+
+// parting halves; ask asks the other location about a mark.
+func parting(ctx context.Context, unit string, h History, ask func(journal.Mark) (standsAnswer, error)) (journal.Mark, error) {
 	size, err := h.Size(ctx)
 	if err != nil {
 		return journal.Mark{}, err
@@ -58,12 +66,12 @@ func (g *group) parting(ctx context.Context, cfg config, unit string, h History)
 		if err != nil {
 			return journal.Mark{}, err
 		}
-		var said standsAnswer
-		if err := g.ask(ctx, cfg, http.MethodPost, "/stands", standsQuestion{unit, mark}, &said); err != nil {
+		said, err := ask(mark)
+		if err != nil {
 			return journal.Mark{}, err
 		}
 		if said.Trimmed {
-			return g.remembered(ctx, unit, h, said)
+			return remembered(ctx, unit, h, said)
 		}
 		if said.Stands {
 			low, common = middle, mark
@@ -79,7 +87,7 @@ func (g *group) parting(ctx context.Context, cfg config, unit string, h History)
 
 // remembered is where the histories parted as the other location noted it, if that lies
 // in the history here.
-func (g *group) remembered(ctx context.Context, unit string, h History, said standsAnswer) (journal.Mark, error) {
+func remembered(ctx context.Context, unit string, h History, said standsAnswer) (journal.Mark, error) {
 	if ok, err := h.Stands(ctx, said.Began); err == nil && ok && said.Began.At > 0 {
 		return said.Began, nil
 	}

@@ -1,0 +1,176 @@
+package continuity
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/internal/groups"
+	"weir/kernel/fault"
+	"weir/kernel/journal"
+	"weir/kernel/resource"
+)
+
+var update = flag.Bool("update", false, "write the reference page anew")
+
+// The reference page is generated from the schemas: go test ./operate/continuity -update.
+func TestReference(t *testing.T) {
+	var page strings.Builder
+	page.WriteString("# Continuity resources\n\nGenerated from the schemas that validate them; `weir deploy` and the API take\nexactly this. Each is declared in both locations; see [the guide](../locations.md).\n\n")
+	for _, typ := range Types() {
+		page.WriteString(resource.Markdown(typ) + "\n")
+	}
+	const file = "../../docs/reference/continuity.md"
+	want := strings.TrimSuffix(page.String(), "\n")
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(file); err != nil || string(got) != want {
+		t.Errorf("%s is not what the schemas say (%v): go test ./operate/continuity -update", file, err)
+	}
+}
+
+// past is a history that is common up to a position and another one behind it.
+type past struct {
+	first, common, last journal.Position
+	asked               int
+}
+
+func (p *past) sum(at journal.Position, theirs bool) uint64 {
+	if theirs && at > p.common {
+		return uint64(at) + 1<<40
+	}
+	return uint64(at)
+}
+
+func (p *past) Size(context.Context) (journal.Size, error) {
+	return journal.Size{First: p.first, Last: p.last}, nil
+}
+func (p *past) Mark(context.Context) (journal.Mark, error) {
+	return journal.Mark{At: p.last, Sum: p.sum(p.last, false)}, nil
+}
+func (p *past) MarkAt(_ context.Context, at journal.Position) (journal.Mark, error) {
+	if at < p.first || at > p.last {
+		return journal.Mark{}, journal.ErrTrimmed
+	}
+	return journal.Mark{At: at, Sum: p.sum(at, false)}, nil
+}
+func (p *past) Stands(_ context.Context, m journal.Mark) (bool, error) {
+	return m.At >= p.first && m.At <= p.last && m.Sum == p.sum(m.At, false), nil
+}
+func (p *past) Close() {}
+
+// Where histories parted is found whatever was kept, in as many questions as it has bits.
+func TestPartingIsFound(t *testing.T) {
+	const last = 1000
+	for common := journal.Position(0); common <= last; common += 7 {
+		p := &past{first: 1, common: common, last: last}
+		m, err := parting(t.Context(), "u", p, func(m journal.Mark) (standsAnswer, error) {
+			p.asked++
+			return standsAnswer{Stands: m.Sum == p.sum(m.At, true)}, nil
+		})
+		if err != nil || m.At != common || p.asked > 11 {
+			t.Fatalf("parted behind %d: found %+v after %d questions, %v", common, m, p.asked, err)
+		}
+	}
+}
+
+func TestPartingThatCanNotBeTold(t *testing.T) {
+	theirs := func(p *past, trimmedBelow journal.Position, began journal.Mark) func(journal.Mark) (standsAnswer, error) {
+		return func(m journal.Mark) (standsAnswer, error) {
+			return standsAnswer{Stands: m.Sum == p.sum(m.At, true), Trimmed: m.At < trimmedBelow, Began: began}, nil
+		}
+	}
+	p := &past{first: 500, common: 300, last: 1000}
+	if _, err := parting(t.Context(), "u", p, theirs(p, 0, journal.Mark{})); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("parted before what is kept here: %v", err)
+	}
+	p = &past{first: 1, common: 300, last: 1000}
+	if _, err := parting(t.Context(), "u", p, theirs(p, 900, journal.Mark{})); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("parted before what is kept there, and not noted: %v", err)
+	}
+	if m, err := parting(t.Context(), "u", p, theirs(p, 900, journal.Mark{At: 300, Sum: 300})); err != nil || m.At != 300 {
+		t.Errorf("parted before what is kept there, and noted: %+v, %v", m, err)
+	}
+	if _, err := parting(t.Context(), "u", p, theirs(p, 900, journal.Mark{At: 300, Sum: 7})); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("noted of another history: %v", err)
+	}
+	broken := errors.New("the line is broken")
+	if _, err := parting(t.Context(), "u", p, func(journal.Mark) (standsAnswer, error) { return standsAnswer{}, broken }); !errors.Is(err, broken) {
+		t.Errorf("asked in vain: %v", err)
+	}
+}
+
+// A ledger that was interrupted keeps the verdicts that it had.
+func TestALedgerGoesOn(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "salvage", "l.jsonl")
+	write := func(l *ledger, n uint64, verdict string) string {
+		t.Helper()
+		r, err := l.write(groups.Row{Number: n, Verdict: verdict})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Verdict
+	}
+	l, err := openLedger(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(l, 1, "reinjected")
+	write(l, 2, "sent again")
+	l.file.WriteString(`{"number":3,"verd`) // cut off by a crash
+	l.close()
+	if _, err := os.Stat(name); err == nil {
+		t.Error("an unfinished ledger has its name already")
+	}
+	if l, err = openLedger(name); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for n := uint64(1); n <= 2; n++ {
+		got = append(got, write(l, n, groups.VerdictBefore))
+	}
+	got = append(got, write(l, 3, "settled"))
+	if text := strings.Join(got, ", "); text != "reinjected, sent again, settled" {
+		t.Errorf("verdicts %s", text)
+	}
+	if err := l.finish(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if err != nil || !strings.Contains(string(data), `"verdict":"settled"`) {
+		t.Errorf("the ledger: %v, %s", err, data)
+	}
+}
+
+// An older note does not undo what a newer one said.
+func TestTheNewestNoteIsHeeded(t *testing.T) {
+	g := &group{}
+	for _, n := range []note{{Term: 1, revision: 3}, {Term: 9, revision: 2}, {Term: 2, revision: 4}, {Term: 9, revision: 1}} {
+		g.learn(n)
+	}
+	if _, n := g.look(); n.Term != 2 || n.revision != 4 {
+		t.Errorf("heeded %+v", n)
+	}
+}
+
+func TestGroupsThatCanNotBe(t *testing.T) {
+	typ := groupType()
+	for what, properties := range map[string]map[string]any{
+		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
+		"a witness without secret":  {"witnesses": []any{"http://a"}},
+		"automatic without witness": {"automatic": true},
+		"a unit that is no id":      {"units": []any{"orders"}},
+	} {
+		if problems := typ.Check(resource.Document{Properties: properties}, resource.View{}); len(problems) != 1 || problems[0].Sentence == "" || !strings.HasPrefix(problems[0].Path, "properties.") {
+			t.Errorf("%s: %v", what, fmt.Sprint(problems))
+		}
+	}
+}
