@@ -125,6 +125,10 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "%d tails with %d messages and %d settlements, at most %d rows; %d came back, %d acknowledged were lost and %d settled came again as their ledgers say\n",
 			a.Tails, a.Messages, a.Settlements, a.Largest, a.Back, a.Lost, a.Repeated)
 	}
+	fmt.Fprintf(w, "porcupine on order and holders of sessions: %v\n", r.Linear)
+	for _, what := range append(r.Linear.Illegal, r.Linear.Undecided...) {
+		fmt.Fprintf(w, "  %s\n", what)
+	}
 	fmt.Fprintln(w)
 	r.printViolations(w)
 	return nil

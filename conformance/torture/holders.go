@@ -33,6 +33,7 @@ func (l *load) holds(ctx context.Context, n int) {
 // Whatever goes wrong ends the holding: the SDK opens a lost session again by
 // itself and does not say so, and what came then would belong to another holding.
 func (l *load) hold(ctx context.Context, client *azservicebus.Client, random *rand.Rand) {
+	asked := l.rec.now()
 	accept, cancel := context.WithTimeout(ctx, acceptTime)
 	r, err := client.AcceptNextSessionForQueue(accept, sessions, nil)
 	cancel()
@@ -40,7 +41,7 @@ func (l *load) hold(ctx context.Context, client *azservicebus.Client, random *ra
 		l.noSession(ctx, err)
 		return
 	}
-	holding := l.rec.held(sessions, r.SessionID())
+	holding := l.rec.held(sessions, r.SessionID(), asked)
 	for range 1 + random.IntN(6) {
 		if ctx.Err() != nil || !l.workInSession(ctx, r, holding, random) {
 			break

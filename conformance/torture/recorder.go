@@ -99,11 +99,11 @@ func (r *recorder) settled(s ledger.Settle, err error) {
 }
 
 // held writes down that a session was given to a receiver.
-func (r *recorder) held(place, session string) (holding int) {
+func (r *recorder) held(place, session string, asked ledger.Instant) (holding int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holdings++
-	r.h.Holdings = append(r.h.Holdings, ledger.Holding{ID: r.holdings, Place: place, Session: session, Accepted: r.now()})
+	r.h.Holdings = append(r.h.Holdings, ledger.Holding{ID: r.holdings, Place: place, Session: session, Asked: asked, Accepted: r.now()})
 	return r.holdings
 }
 

@@ -25,6 +25,7 @@ import (
 
 	"weir/conformance/server"
 	"weir/conformance/torture/ledger"
+	"weir/conformance/torture/linear"
 )
 
 // Options say how to torture.
@@ -50,12 +51,13 @@ type Report struct {
 	Seconds  float64            `json:"seconds"`
 	Recovery Recovery           `json:"recovery"`
 	Verdict  ledger.Verdict     `json:"verdict"`
+	Linear   linear.Verdict     `json:"linear"` // of the sessions
 	Errors   map[string]Failure `json:"errors"` // what calls failed with, by kind
 	Dir      string             `json:"dir,omitempty"`
 }
 
 // Good reports whether every kill was made and nothing was violated.
-func (r *Report) Good() bool { return r.Verdict.Good() }
+func (r *Report) Good() bool { return r.Verdict.Good() && r.Linear.Good() }
 
 // Run tortures and judges. An error means that the run could not be finished;
 // what the servers did wrong is in the report.
@@ -81,7 +83,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	history := rec.history()
 	report := &Report{
 		Nodes: o.Nodes, Kills: len(history.Outages), Seed: o.Seed, Seconds: time.Since(began).Seconds(),
-		Recovery: site.recovery(), Verdict: ledger.Check(history), Errors: rec.failures(), Dir: o.Dir,
+		Recovery: site.recovery(), Verdict: ledger.Check(history), Linear: linear.Check(history, sessions, sessions), Errors: rec.failures(), Dir: o.Dir,
 	}
 	if report.Good() && !kept {
 		site.fall()

@@ -85,6 +85,7 @@ type Holding struct {
 	ID       int // from 1
 	Place    string
 	Session  string
+	Asked    Instant // before it was asked for
 	Accepted Instant
 }
 

@@ -124,6 +124,19 @@ func explain(h *History, v *Verdict) (*History, explained) {
 	return &told, x
 }
 
+// Apart are the messages that were accepted in a tail.
+func (h *History) Apart() map[string]bool {
+	all := map[string]bool{}
+	for _, t := range h.Tails {
+		for _, r := range t.Rows {
+			if !r.Settlement {
+				all[r.ID] = true
+			}
+		}
+	}
+	return all
+}
+
 func (h *History) volatile(place string) bool {
 	for _, p := range h.Places {
 		if p.Name == place {
