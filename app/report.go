@@ -49,7 +49,7 @@ func (p *Platform) status() api.Status {
 	ready, _ := p.health.Ready()
 	s := api.Status{
 		Version: p.o.Version, Node: p.o.Node, Started: p.started.UTC(), Ready: ready, Doors: p.Addrs(),
-		Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus()},
+		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus()},
 	}
 	if revision, err := p.registry.revision(context.Background()); err == nil {
 		s.Revision = revision

@@ -7,11 +7,13 @@ import (
 
 // Status is what a node says of itself. It is stable: programs read it.
 type Status struct {
-	Version string            `json:"version"`
-	Node    string            `json:"node"`
-	Started time.Time         `json:"started"`
-	Ready   bool              `json:"ready"`
-	Doors   map[string]string `json:"doors"`
+	Version string `json:"version"`
+	Node    string `json:"node"`
+	// Location is what this location calls itself.
+	Location string            `json:"location"`
+	Started  time.Time         `json:"started"`
+	Ready    bool              `json:"ready"`
+	Doors    map[string]string `json:"doors"`
 	// Scope is where resources are declared whose files name none; Namespace is the
 	// one clients reach whose host name names none.
 	Scope     string `json:"scope"`

@@ -38,7 +38,7 @@ func (l *line) showStatus(s api.Status) error {
 	if !s.Ready {
 		ready = "not ready"
 	}
-	fmt.Fprintf(l.Out, "node %s, version %s, up since %s, %s\n", s.Node, s.Version, s.Started.Local().Format("2006-01-02 15:04:05"), ready)
+	fmt.Fprintf(l.Out, "node %s of the location %s, version %s, up since %s, %s\n", s.Node, dash(s.Location), s.Version, s.Started.Local().Format("2006-01-02 15:04:05"), ready)
 	for _, name := range slices.Sorted(maps.Keys(s.Doors)) {
 		fmt.Fprintf(l.Out, "  %-6s %s\n", name, s.Doors[name])
 	}
