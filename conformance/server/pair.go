@@ -266,6 +266,9 @@ func (p *Pair) AtRest(ctx context.Context) bool {
 	return errWest == nil && errEast == nil && settled(west, east)
 }
 
+// lagAtRest is how many messages a secondary may be behind that has caught up.
+const lagAtRest = 500
+
 func settled(west, east groups.Status) bool {
 	if west.Standing == "secondary" {
 		west, east = east, west
@@ -274,7 +277,7 @@ func settled(west, east groups.Status) bool {
 		return false
 	}
 	for _, u := range west.Units {
-		if !u.Connected || u.Degraded {
+		if !u.Connected || u.Degraded || u.LagMessages > lagAtRest {
 			return false
 		}
 	}

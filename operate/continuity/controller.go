@@ -411,6 +411,7 @@ func (g *group) step(ctx context.Context) error {
 	if cfg, n = g.look(); n.Holder == g.c.o.Location {
 		return nil
 	}
+	g.noteCaught(ctx, n)
 	return g.followPeer(ctx, cfg, n)
 }
 
@@ -423,7 +424,7 @@ func (g *group) birth(ctx context.Context, cfg config) error {
 		if !ok {
 			return fmt.Errorf("%s is nothing that can be in a group", id)
 		}
-		n.Units[unit] = unitNote{}
+		n.Units[unit] = unitNote{Caught: true}
 		if cfg.primary != g.c.o.Location {
 			n.Units[unit] = unitNote{Generation: 1} // what a unit of that name had here is no copy
 			if err := g.c.keepGeneration(ctx, unit, 1); err != nil {

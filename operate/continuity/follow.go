@@ -151,6 +151,29 @@ func (g *group) noteFork(ctx context.Context, n note) {
 	}
 }
 
+// noteCaught marks copies that have come to the primary's end for the first time.
+func (g *group) noteCaught(ctx context.Context, n note) {
+	for unit, u := range n.Units {
+		m, ok := g.c.o.Members(unit)
+		if !ok || u.Caught || m.Generation != u.Generation {
+			continue
+		}
+		if r := m.Receiver.State(); r.PrimaryEnd == 0 || r.Mark.At < r.PrimaryEnd {
+			continue // by the primary's last word, also when it is gone since
+		}
+		_, err := g.change(ctx, func(now *note) bool {
+			if now.Units[unit] != u {
+				return false
+			}
+			now.Units[unit] = unitNote{Generation: u.Generation, Caught: true}
+			return true
+		})
+		if err != nil && ctx.Err() == nil {
+			g.c.log.Warn("that a copy is complete could not be noted", "unit", unit, "error", err)
+		}
+	}
+}
+
 // takeOver promotes this location because the primary does not answer, if a majority
 // of the voters has not heard of it either.
 func (g *group) takeOver(ctx context.Context, cfg config, n note) {
@@ -160,6 +183,12 @@ func (g *group) takeOver(ctx context.Context, cfg config, n note) {
 	defer g.changing.Unlock()
 	if n.Phase != phaseNone || n.Term == 0 {
 		return
+	}
+	for unit, u := range n.Units {
+		if !u.Caught {
+			g.c.log.Warn("the primary does not answer, and this location does not take over by itself: its copy was never complete. \"weir failover\" says what would be lost", "group", cfg.name, "unit", unit)
+			return
+		}
 	}
 	if _, err := g.promote(ctx, cfg, n, "automatic", false); err != nil {
 		g.c.log.Info("the primary does not answer, and this location does not take over", "group", cfg.name, "reason", fault.Sentence(err))
@@ -186,6 +215,10 @@ func (g *group) take(ctx context.Context, term uint64, change groups.Change, beg
 			return false
 		}
 		n.Term, n.Holder, n.Phase, n.Last, n.Began = term, g.c.o.Location, phaseNone, &change, began
+		for unit, u := range n.Units {
+			u.Caught = true
+			n.Units[unit] = u
+		}
 		return true
 	})
 }

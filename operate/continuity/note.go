@@ -40,6 +40,9 @@ type note struct {
 // unitNote is one unit's.
 type unitNote struct {
 	Generation int `json:"generation"`
+	// Caught: this generation was complete once, here or as the primary's. Until then the
+	// bound on the lag says nothing about it, and it does not take over by itself.
+	Caught bool `json:"caught,omitempty"`
 }
 
 func (n note) generation(unit string) int {
