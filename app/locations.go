@@ -127,7 +127,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 	leases := &leases{Leases: held, timeout: p.o.LeaseTimeout}
 	p.notes = notes
 	p.continuity = continuity.New(continuity.Options{
-		Location: p.o.Location, Node: p.o.Node, Registry: p.registry, Notes: notes,
+		Location: p.o.Location, Node: p.o.Node, Alone: p.o.ClusterListen == "" && p.o.NATS == "", Registry: p.registry, Notes: notes,
 		Votes:    ballot.NewLocal(votes{ballots}),
 		UnitName: bus.UnitName,
 		Members: func(unit string) (continuity.Member, bool) {

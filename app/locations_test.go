@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +51,9 @@ func twoLocations(t *testing.T, group map[string]any) (west, east *place) {
 		p := &place{log: &record{}}
 		p.o = options(t, p.log)
 		p.o.Location = name
+		if every, ok := group["snapshotEvery"].(int64); ok {
+			p.o.SnapshotEvery = every
+		}
 		p.launch(t)
 		places[name] = p
 	}
@@ -65,6 +68,12 @@ func twoLocations(t *testing.T, group map[string]any) (west, east *place) {
 		}
 	})
 	west.deploy(t, document("queues", "sbemulatorns/"+ordersQueue, nil))
+	if before, ok := group["before"].(func(west *place)); ok {
+		before(west)
+	}
+	group = maps.Clone(group)
+	delete(group, "snapshotEvery")
+	delete(group, "before")
 	for name, p := range places {
 		p.pair(t, name, group)
 	}
@@ -491,81 +500,5 @@ func TestWitnessDecides(t *testing.T) {
 	}
 	if east.counted() != 0 {
 		t.Errorf("east shows %d messages", east.counted())
-	}
-}
-
-// TestWhatAFormerPrimaryHasAloneIsSalvaged: what west accepted and completed while nobody
-// heard of it comes to east when west is back, once, and each of it is in the ledger.
-func TestWhatAFormerPrimaryHasAloneIsSalvaged(t *testing.T) {
-	west, east := twoLocations(t, nil)
-	atWest, err := west.client(t).NewSender(ordersQueue, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	send(t, atWest, 0, 20)
-	east.shows(t, 20)
-	if err := west.ask(t.Context(), "POST", groupPath+"/isolate", map[string]any{"seconds": 300}, nil); err != nil {
-		t.Fatal(err)
-	}
-	east.await(t, "east to hear nothing from west", func(g groups.Status) bool { return !connected(g) })
-	send(t, atWest, 20, 30)
-	ours := "sent to both"
-	if err := atWest.SendMessage(t.Context(), &azservicebus.Message{MessageID: &ours, Body: []byte("both")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	receiver, err := west.client(t).NewReceiverForQueue(ordersQueue, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := take(t, receiver, 5), numbers(0, 5); !slices.Equal(got, want) {
-		t.Fatalf("west gave %v, want %v", got, want)
-	}
-	if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{"force": true}, nil); err != nil {
-		t.Fatal(err)
-	}
-	atEast, err := east.client(t).NewSender(ordersQueue, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := atEast.SendMessage(t.Context(), &azservicebus.Message{MessageID: &ours, Body: []byte("both")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	send(t, atEast, 100, 103)
-	if err := west.ask(t.Context(), "POST", groupPath+"/isolate", map[string]any{"seconds": 0}, nil); err != nil {
-		t.Fatal(err)
-	}
-	west.await(t, "west to see that it has records alone", func(g groups.Status) bool { return g.Standing == groups.Salvage })
-
-	var listed groups.Salvaged
-	if err := west.ask(t.Context(), "GET", groupPath+"/salvage?rows=100", nil, &listed); err != nil {
-		t.Fatal(err)
-	}
-	if listed.Tally.Counts["message"] != 11 || listed.Tally.Counts["settlement"] != 5 || len(listed.Rows) != 16 {
-		t.Errorf("west lists %+v", listed.Tally)
-	}
-	var done groups.Salvaged
-	if err := west.ask(t.Context(), "POST", groupPath+"/salvage", map[string]any{"choice": "reinject"}, &done); err != nil {
-		t.Fatal(err)
-	}
-	if c := done.Tally.Counts; c["message reinjected"] != 10 || c["message sent again"] != 1 || c["settlement settled"] != 5 || done.Tally.Rows != 16 {
-		t.Errorf("salvaged %+v", done.Tally)
-	}
-	if data, err := os.ReadFile(done.Files[0]); err != nil || bytes.Count(data, []byte("\n")) != 16 {
-		t.Errorf("the ledger: %v, %s", err, data)
-	}
-	west.await(t, "west to follow", func(g groups.Status) bool { return g.Standing == groups.Secondary && connected(g) })
-	all, err := east.client(t).NewReceiverForQueue(ordersQueue, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := append(append(numbers(5, 30), numbers(100, 103)...), "both")
-	slices.Sort(want)
-	if got := take(t, all, len(want)); !slices.Equal(got, want) {
-		t.Errorf("east gave %v, want %v", got, want)
-	}
-	east.shows(t, 0)
-	west.shows(t, 0)
-	if err := west.ask(t.Context(), "GET", groupPath+"/salvage", nil, nil); err == nil {
-		t.Error("there is still something to salvage")
 	}
 }

@@ -53,7 +53,7 @@ func tools() []*cobra.Command {
 		watch.Command(),
 		demo.Command(version()),
 		drill.Command(version()),
-		plan.Command(),
+		plan.Command(app.Types()...),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

@@ -3,12 +3,17 @@ package drill
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"weir/conformance/server"
 	"weir/conformance/server/servertest"
@@ -16,7 +21,12 @@ import (
 
 func TestMain(m *testing.M) { servertest.Main(m) }
 
-func TestDrills(t *testing.T) {
+// drillWithin bounds one drill; a good one takes a quarter of that.
+const drillWithin = 2 * time.Minute
+
+// pair starts two locations that have what drills need.
+func pair(t *testing.T, mode string, group server.Properties) (p *server.Pair, out string) {
+	t.Helper()
 	dir := t.TempDir()
 	deploy := filepath.Join(dir, "estate.json")
 	twice, soon := server.Properties{"requiresDuplicateDetection": true}, server.Properties{"lockDuration": "PT5S"}
@@ -27,8 +37,8 @@ func TestDrills(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := server.NewPair(server.PairOptions{
-		Options: server.Options{Binary: servertest.Binary(t), Dir: dir, Deploy: deploy}, Mode: "async", Automatic: true, Group: server.Properties{"rtoSeconds": 60},
+	p, err = server.NewPair(server.PairOptions{
+		Options: server.Options{Binary: servertest.Binary(t), Dir: dir, Deploy: deploy}, Mode: mode, Automatic: true, Group: group,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -37,44 +47,67 @@ func TestDrills(t *testing.T) {
 	if err := p.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out := filepath.Join(dir, "drills")
-	for _, kind := range []string{"switch", "isolation", "forced"} {
-		t.Run(kind, func(t *testing.T) {
-			args := []string{"drill", server.GroupName, "--kind", kind, "--out", out, "--steady", "1s", "--json"}
-			var talk bytes.Buffer
-			cmd := exec.Command(servertest.Binary(t), append(args, locations(p)...)...)
-			cmd.Stderr = &talk
-			said, err := cmd.Output()
-			if err != nil {
-				t.Fatalf("%v\n%s%s", err, talk.String(), said)
-			}
-			t.Logf("\n%s", talk.String())
-			var signed struct {
-				Record struct {
-					Kind       string
-					RTOSeconds float64
-					Account    struct{ Acknowledged, Lost int }
-					Invariants []struct {
-						What string
-						Held bool
-					}
-				}
-			}
-			if err := json.Unmarshal(said, &signed); err != nil {
-				t.Fatal(err)
-			}
-			r := signed.Record
-			if r.Kind != kind || r.Account.Acknowledged == 0 || r.Account.Lost != 0 || len(r.Invariants) < 5 {
-				t.Errorf("the record says %s", said)
-			}
-			for _, i := range r.Invariants {
-				if !i.Held {
-					t.Errorf("%s did not hold", i.What)
-				}
-			}
-		})
+	return p, filepath.Join(dir, "drills")
+}
+
+// command is a drill of a pair. It ends with the test.
+func command(t *testing.T, p *server.Pair, out, kind string, more ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), drillWithin)
+	t.Cleanup(cancel)
+	args := []string{"drill", server.GroupName, "--kind", kind, "--out", out, "--steady", "1s", "--json"}
+	for _, l := range []*server.Location{p.West, p.East} {
+		s := l.Nodes[0]
+		args = append(args, "--location", l.Name+"=http://"+s.HTTPAddr()+","+s.Addr(), "--token-file", l.Name+"="+filepath.Join(s.Data(), "admin-token"))
 	}
-	planned(t, p, out)
+	return exec.CommandContext(ctx, servertest.Binary(t), append(args, more...)...)
+}
+
+// signed is as much of a record as the tests look at.
+type signed struct {
+	Record struct {
+		Kind        string
+		RPOMessages int
+		RTOSeconds  float64
+		Account     struct{ Acknowledged, Lost int }
+		Events      []struct{ What string }
+		Invariants  []struct {
+			What, Was string
+			Held      bool
+		}
+	}
+}
+
+// rehearse runs a drill that is to go well.
+func rehearse(t *testing.T, p *server.Pair, out, kind string, more ...string) (s signed) {
+	t.Helper()
+	var talk bytes.Buffer
+	cmd := command(t, p, out, kind, more...)
+	cmd.Stderr = &talk
+	said, err := cmd.Output()
+	t.Logf("\n%s", talk.String())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if err := json.Unmarshal(said, &s); err != nil {
+		t.Fatal(err)
+	}
+	r := s.Record
+	if r.Kind != kind || r.Account.Acknowledged == 0 || r.Account.Lost != 0 || len(r.Invariants) < 6 || r.RTOSeconds <= 0 {
+		t.Errorf("the record says %s", said)
+	}
+	for _, i := range r.Invariants {
+		if !i.Held {
+			t.Errorf("%s: did not hold: %s", i.What, i.Was)
+		}
+	}
+	return s
+}
+
+func TestDrills(t *testing.T) {
+	p, out := pair(t, "async", server.Properties{"rtoSeconds": 60, "rpoSeconds": 60})
+	for _, kind := range []string{"switch", "isolation", "forced"} {
+		t.Run(kind, func(t *testing.T) { rehearse(t, p, out, kind) })
+	}
 	records, err := filepath.Glob(filepath.Join(out, "*.json"))
 	if err != nil || len(records) != 3 {
 		t.Fatalf("records %v, %v", records, err)
@@ -94,33 +127,77 @@ func TestDrills(t *testing.T) {
 	}
 }
 
-// locations are the flags that name both.
-func locations(p *server.Pair) (args []string) {
-	for _, l := range []*server.Location{p.West, p.East} {
-		s := l.Nodes[0]
-		args = append(args, "--location", l.Name+"=http://"+s.HTTPAddr()+","+s.Addr(), "--token-file", l.Name+"="+filepath.Join(s.Data(), "admin-token"))
+// In sync mode nothing may be missing.
+func TestADrillInSyncMode(t *testing.T) {
+	p, out := pair(t, "sync", server.Properties{"whenAway": "degrade"})
+	if s := rehearse(t, p, out, "isolation", "--degrades"); s.Record.RPOMessages != 0 {
+		t.Errorf("%d acknowledged orders were missing", s.Record.RPOMessages)
 	}
-	return args
 }
 
-// planned asks for a plan of the pair: nothing is wrong with it but that it is small, and
-// the drills are known.
-func planned(t *testing.T, p *server.Pair, drills string) {
-	out, err := exec.Command(servertest.Binary(t), append([]string{"plan", "--json", "--evidence", drills}, locations(p)...)...).Output()
-	var report struct {
-		Groups   []struct{ LastEvidence *struct{ Kind string } }
-		Findings []struct{ Rule, Severity, About, What string }
+// Where nobody would be served alone an isolation is refused, and a switch is not.
+func TestADrillIsNoOutage(t *testing.T) {
+	p, out := pair(t, "sync", server.Properties{"whenAway": "stop"})
+	said, err := command(t, p, out, "isolation").CombinedOutput()
+	if err == nil || !strings.Contains(string(said), "whenAway: degrade") {
+		t.Errorf("it was not refused: %v\n%s", err, said)
 	}
-	if jsonErr := json.Unmarshal(out, &report); err != nil || jsonErr != nil {
-		t.Fatalf("%v, %v\n%s", err, jsonErr, out)
+	if g, err := p.West.Group(t.Context()); err != nil || g.Term != 1 || g.IsolatedUntil != nil {
+		t.Errorf("the group was touched: %+v, %v", g, err)
 	}
-	if len(report.Groups) != 1 || report.Groups[0].LastEvidence == nil || report.Groups[0].LastEvidence.Kind != "forced" {
-		t.Errorf("the plan says of groups\n%s", out)
+	rehearse(t, p, out, "switch")
+}
+
+// An interrupt while the primary is isolated ends the isolation, leaves evidence that
+// nobody takes for a success.
+func TestAnInterruptedDrill(t *testing.T) {
+	p, out := pair(t, "async", nil)
+	cmd := command(t, p, out, "isolation")
+	talk, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
 	}
-	small := "location-one-door location-loopback group-witness-one group-targets"
-	for _, f := range report.Findings {
-		if !strings.Contains(small, f.Rule) {
-			t.Errorf("the plan finds %s, %s: %s: %s", f.Severity, f.Rule, f.About, f.What)
+	var said bytes.Buffer
+	cmd.Stdout = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var heard strings.Builder
+	buffer := make([]byte, 1024)
+	for interrupted := false; ; {
+		n, err := talk.Read(buffer)
+		heard.Write(buffer[:n])
+		if !interrupted && strings.Contains(heard.String(), "noticed that") {
+			interrupted = true
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
 		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("an interrupted drill goes well")
+	}
+	t.Logf("\n%s", heard.String())
+	if !strings.Contains(heard.String(), "the isolation ends") {
+		t.Error("nothing is said of the isolation")
+	}
+	for _, l := range []*server.Location{p.West, p.East} {
+		g, err := l.Group(t.Context())
+		if err != nil || g.IsolatedUntil != nil && g.IsolatedUntil.After(time.Now()) {
+			t.Errorf("%s stays isolated: %+v, %v", l.Name, g, err)
+		}
+	}
+	var s signed
+	if err := json.Unmarshal(said.Bytes(), &s); err != nil {
+		t.Fatalf("%v in %s", err, said.String())
+	}
+	if i := s.Record.Invariants[0]; i.Held || !strings.Contains(i.What, "got to its end") {
+		t.Errorf("the record says %+v", s.Record.Invariants)
 	}
 }

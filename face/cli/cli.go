@@ -5,7 +5,7 @@
 //  1. Data goes to standard output, talk to standard error; with --json the data
 //     is JSON whose fields stay.
 //  2. Exit status 0 is done, 1 is refused or failed, 2 is a command line that was
-//     not understood.
+//     not understood, 3 an answer that says no: what was asked about is not in order.
 //  3. Errors are sentences that say what to do next.
 //  4. Nouns come from the resource types it is given: a new type needs no code here.
 //
@@ -72,9 +72,13 @@ func Run(ctx context.Context, p Program, s Streams, args ...string) int {
 	root := l.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	var ends interface{ ExitStatus() int }
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &ends):
+		fmt.Fprintf(s.Err, "weir: %v\n", err)
+		return ends.ExitStatus()
 	case errors.As(err, new(usageError)):
 		fmt.Fprintf(s.Err, "weir: %v\nTry: weir help\n", err)
 		return exitUsage

@@ -75,7 +75,9 @@ type Unit struct {
 	LagSeconds   float64 `json:"lagSeconds"`
 	Connected    bool    `json:"connected"`
 	Degraded     bool    `json:"degraded"` // sync without the secondary
-	Reason       string  `json:"reason,omitempty"`
+	// Partial: the copy began with a snapshot, and messages from before it are on the way.
+	Partial bool   `json:"partial,omitempty"`
+	Reason  string `json:"reason,omitempty"`
 }
 
 // Change is what became of a switch or a promotion.

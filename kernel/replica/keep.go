@@ -63,6 +63,51 @@ func (u *Unit) saveLast(ctx context.Context) {
 	u.watch.Snapshot(len(s.data), s.pause, time.Since(began))
 }
 
+// CarryBehind has every live payload up to a position recorded once more, behind it: a
+// copy that begins with a snapshot from there has none of what lies before. Whole tells
+// the copy when it has all. On a unit that this node does not own it is done when the
+// node owns it.
+func (u *Unit) CarryBehind(at journal.Position) {
+	for {
+		now := u.behind.Load()
+		if uint64(at) <= now {
+			break
+		}
+		if u.behind.CompareAndSwap(now, uint64(at)) {
+			break
+		}
+	}
+	poke(u.carry)
+}
+
+// Whole reports whether every live payload lies in this location's log, and where that
+// begins. A copy that began
+// with a snapshot is not whole until the primary has carried forward what was older.
+func (u *Unit) Whole(ctx context.Context) (whole bool, first journal.Position, err error) {
+	size, err := u.o.Log.Size(ctx)
+	if err != nil {
+		return false, 0, err
+	}
+	c, ok := u.o.Machine.(Compactor)
+	if !ok {
+		return true, size.First, nil
+	}
+	var oldest journal.Position
+	u.View(func() { oldest = c.Horizon() })
+	return oldest == 0 || oldest >= size.First, size.First, nil
+}
+
+// forced reports that payloads are to be carried although they cost little log.
+func (k *keeper) forced(c Compactor) bool {
+	behind := journal.Position(k.u.behind.Load())
+	if behind == 0 {
+		return false
+	}
+	var oldest journal.Position
+	k.u.View(func() { oldest = c.Horizon() })
+	return oldest != 0 && oldest <= behind
+}
+
 // snapshotHeld reports that another snapshot would take the place of the last one that
 // stands where both locations have been.
 func (u *Unit) snapshotHeld() bool {
@@ -88,6 +133,9 @@ type keeper struct {
 func startKeeper(u *Unit, carries bool) *keeper {
 	ctx, cancel := context.WithCancel(context.Background())
 	k := &keeper{u: u, saves: make(chan snapshot, 1), last: make(chan struct{}), cancel: cancel, done: make(chan struct{}), carryOff: !carries}
+	if carries && u.behind.Load() != 0 {
+		poke(u.carry) // it was asked of an earlier owner here
+	}
 	go k.run(ctx)
 	return k
 }
@@ -123,6 +171,13 @@ func (k *keeper) run(ctx context.Context) {
 			return
 		case s := <-k.saves:
 			k.keep(ctx, s)
+			continue
+		case <-k.u.carry:
+			if c, can := k.u.o.Machine.(Compactor); can && k.forced(c) {
+				if size, err := k.u.o.Log.Size(ctx); err == nil {
+					k.carry(ctx, c, size)
+				}
+			}
 			continue
 		case <-k.last:
 		}
@@ -211,6 +266,9 @@ func (k *keeper) interrupted() bool {
 }
 
 func (k *keeper) carryDue(c Compactor, size journal.Size) (due bool) {
+	if k.forced(c) {
+		return true
+	}
 	k.u.View(func() { due = core.CarryDue(size.Bytes, c.LiveBytes(), k.u.o.CarryLogBytesMin, k.carrying) })
 	k.carrying = due && k.u.bounds.Held()
 	return k.carrying
@@ -219,7 +277,9 @@ func (k *keeper) carryDue(c Compactor, size journal.Size) (due bool) {
 // bite carries some payloads in one turn and waits until they are durable.
 func (k *keeper) bite(ctx context.Context, c Compactor) (carried, ok bool) {
 	var refs []journal.Ref
-	k.u.View(func() { refs = c.Live(k.u.bounds.CarryBefore(), carryBiteBytes) })
+	k.u.View(func() {
+		refs = c.Live(max(k.u.bounds.CarryBefore(), journal.Position(k.u.behind.Load())+1), carryBiteBytes)
+	})
 	payloads, bytes, err := k.read(ctx, refs)
 	if err != nil {
 		var damage *journal.Damage

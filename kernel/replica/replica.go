@@ -123,6 +123,8 @@ type Unit struct {
 	core   *core.Replica
 	state  sync.RWMutex
 	bounds core.Bounds
+	behind atomic.Uint64      // payloads up to here are to be carried forward, whatever that costs
+	carry  chan struct{}      // pulsed when that has changed
 	newest atomic.Uint64      // where the newest snapshot was taken
 	placed bool               // core stands on a place in the log that is good to follow from
 	held   *hold              // the lease, while it is held
@@ -171,6 +173,7 @@ func Open(ctx context.Context, store *journal.Store, o Options) (*Unit, error) {
 func New(o Options) *Unit {
 	o.defaults()
 	u := &Unit{
+		carry:    make(chan struct{}, 1),
 		o:        o,
 		log:      o.Logger.With("unit", o.Unit),
 		watch:    o.Observer,

@@ -103,13 +103,13 @@ func (g *group) handOver(ctx context.Context, cfg config, n note) (groups.Change
 	s.done("wait for the last records")
 	if polls := g.polls(cfg); polls != nil {
 		if _, err := polls.Pass(ctx, n.Term, cfg.pairing.Peer); err != nil {
-			return undo(err) // who kept the term here learns whether it was passed on
+			return groups.Change{}, fault.Wrap(fault.Unavailable, err, "It is not known whether the term was passed on to %s: %s. The group goes on here when a majority of the voters says that it was not.", cfg.pairing.Peer, err)
 		}
 	}
 	s.done("pass the term on")
 	if err := g.ask(ctx, cfg, http.MethodPost, "/take", s.change, nil); err != nil {
 		if g.polls(cfg) == nil {
-			return undo(err)
+			return groups.Change{}, fault.Wrap(fault.Unavailable, err, "%s was told to take over and did not say that it has. The group goes on here when it says that it has not; if it is gone, promote this location again (\"weir failover --force\").", cfg.pairing.Peer)
 		}
 		return groups.Change{}, fault.Wrap(fault.Unavailable, err, "The term was passed on to %s, and it did not say that it took it; it does so by itself as soon as it can.", cfg.pairing.Peer)
 	}
@@ -122,6 +122,38 @@ func (g *group) handOver(ctx context.Context, cfg config, n note) (groups.Change
 		return true
 	})
 	return s.change, err
+}
+
+// resolve finds out what became of a hand-over that nobody is at any more: the group goes
+// on here only when it is certain that it was not passed on.
+func (g *group) resolve(ctx context.Context, cfg config, n note) {
+	if n.Phase != phaseHandOver || time.Since(g.resolved) < probeEvery || !g.changing.TryLock() {
+		return
+	}
+	defer g.changing.Unlock()
+	g.resolved = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if polls := g.polls(cfg); polls != nil {
+		if _, err := polls.Acquire(ctx, n.Term); err != nil {
+			return // whoever keeps the term here hears when it was passed on
+		}
+	} else {
+		var there groups.Status
+		if err := g.ask(ctx, cfg, http.MethodGet, "", nil, &there); err != nil || there.Term != n.Term || there.Standing != groups.Secondary {
+			return // it took over, or nobody knows; heedPeer hears of the former
+		}
+	}
+	_, err := g.change(ctx, func(now *note) bool {
+		if now.Term != n.Term || now.Phase != phaseHandOver {
+			return false
+		}
+		now.Phase, now.To = phaseNone, ""
+		return true
+	})
+	if err == nil {
+		g.c.log.Warn("a switch that was interrupted is undone: the group was not passed on", "group", cfg.name)
+	}
 }
 
 // checkSwitch says why a switch would not succeed.
@@ -147,6 +179,9 @@ func (g *group) checkSwitch(ctx context.Context, cfg config, n note) error {
 		if !u.Connected {
 			return fault.New(fault.Unavailable, "%s does not copy %s at the moment (%s).", cfg.pairing.Peer, u.Unit, u.Reason)
 		}
+		if u.Partial {
+			return fault.New(fault.Unavailable, "The copy of %s in %s began with a snapshot, and messages from before it are on their way there; try again in a moment.", u.Unit, cfg.pairing.Peer)
+		}
 	}
 	return nil
 }
@@ -169,11 +204,51 @@ func (g *group) halt(ctx context.Context, n note) (marks, error) {
 		if err != nil {
 			return nil, err
 		}
-		if ends[unit], err = m.Unit.Mark(ctx); err != nil {
-			return nil, err
+	}
+	for {
+		for unit := range n.Units {
+			m, ok := g.c.o.Members(unit)
+			if !ok {
+				return nil, fault.New(fault.Unavailable, "%s is not open here.", unit)
+			}
+			mark, err := m.Unit.Mark(ctx)
+			if err != nil {
+				return nil, err
+			}
+			ends[unit] = mark
+		}
+		still, err := g.still(ctx, ends)
+		if still || err != nil {
+			return ends, err
 		}
 	}
-	return ends, nil
+}
+
+// still waits until every node of the location has read the note, and reports whether
+// nobody has taken a unit up and recorded something meanwhile.
+func (g *group) still(ctx context.Context, ends marks) (bool, error) {
+	if g.c.o.Alone {
+		return true, nil
+	}
+	select {
+	case <-time.After(stillFor):
+	case <-ctx.Done():
+		return false, fault.Wrap(fault.Timeout, ctx.Err(), "The nodes of this location did not stand still.")
+	}
+	for unit, end := range ends {
+		m, ok := g.c.o.Members(unit)
+		if !ok {
+			return false, fault.New(fault.Unavailable, "%s is not open here.", unit)
+		}
+		mark, err := m.Unit.Mark(ctx)
+		if err != nil || mark != end {
+			return false, err
+		}
+		if free, err := g.c.o.Free(ctx, unit); err != nil || !free {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // ready waits, on the secondary, until the copies end where the originals do and what
@@ -277,6 +352,9 @@ func (g *group) promote(ctx context.Context, cfg config, n note, kind string, fo
 	if n.Phase == phaseParted {
 		return groups.Change{}, fault.New(fault.Conflict, "The log here has parted from the one of %s: promoting it would bring back what is over. Let it rejoin.", n.Holder)
 	}
+	if unit := g.partial(ctx, n); unit != "" && !force {
+		return groups.Change{}, fault.New(fault.Conflict, "The copy of %s here began with a snapshot and lacks messages from before it: promoting it would lose them. If the other location is gone for good, say so (--force).", unit)
+	}
 	s := begin(groups.Change{Kind: kind, From: n.Holder, To: g.c.o.Location, Term: n.Term + 1, ExpectedLoss: g.expectedLoss(n)})
 	polls := g.polls(cfg)
 	switch {
@@ -364,7 +442,7 @@ func (c *Controller) Rejoin(ctx context.Context, name string, discard bool) (gro
 	}
 	defer g.changing.Unlock()
 	s := begin(groups.Change{Kind: "rejoin", From: c.o.Location, To: n.Holder, Term: n.Term})
-	if err := g.copyAgain(ctx, n); err != nil {
+	if err := g.copyAgain(ctx, n, nil); err != nil {
 		return groups.Change{}, err
 	}
 	s.done("begin a new copy")

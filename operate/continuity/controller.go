@@ -56,7 +56,8 @@ type group struct {
 	stopKeep  context.CancelFunc
 	kept      sync.WaitGroup
 	reopened  sync.WaitGroup
-	probes    int // of the primary that failed in a row
+	resolved  time.Time // when a hand-over was last looked after
+	probes    int       // of the primary that failed in a row
 	probed    time.Time
 	peer      groups.Status // what the other location said last
 	peerSaid  bool
@@ -406,12 +407,14 @@ func (g *group) step(ctx context.Context) error {
 		// A primary that comes back asks before it serves: without a witness nobody else
 		// tells it that it was replaced.
 		g.heedPeer(ctx, cfg, n)
+		_, n = g.look()
+		g.resolve(ctx, cfg, n)
 	}
 	g.stand()
 	if cfg, n = g.look(); n.Holder == g.c.o.Location {
 		return nil
 	}
-	g.noteCaught(ctx, n)
+	g.noteCaught(ctx, cfg, n)
 	return g.followPeer(ctx, cfg, n)
 }
 
@@ -503,9 +506,16 @@ func (g *group) stand() {
 			g.reopen(unit, want)
 			continue
 		}
+		if !primary {
+			// First it shows nothing any more, and only then it need not wait for the other.
+			m.Permit.Revoke()
+			m.Unit.Stand(s)
+			m.Sender.Configure(terms)
+			continue
+		}
 		m.Sender.Configure(terms) // before it stands: without terms nothing is waited for
 		switch {
-		case !primary, g.adrift():
+		case g.adrift():
 			m.Permit.Revoke()
 		case len(cfg.witnesses) == 0:
 			m.Permit.Lift()

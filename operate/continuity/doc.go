@@ -42,6 +42,10 @@ type Unit interface {
 	Ownership() replica.Ownership
 	Mark(ctx context.Context) (journal.Mark, error)
 	Position() journal.Position
+	// Whole reports whether the log here has everything the unit refers to, and where it
+	// begins; CarryBehind has the owner record again what lies before a position.
+	Whole(ctx context.Context) (whole bool, first journal.Position, err error)
+	CarryBehind(at journal.Position)
 	RoleName() string
 	Ready() error
 }
@@ -88,6 +92,7 @@ const (
 // Options are what a controller uses.
 type Options struct {
 	Location, Node string
+	Alone          bool // no other node is in the location
 	Registry       Registry
 	Notes          Notes
 	Votes          ballot.Voter // this location's
@@ -132,7 +137,9 @@ type Pairing struct {
 
 // Times of a controller.
 const (
-	stepEvery   = 200 * time.Millisecond
+	stepEvery = 200 * time.Millisecond
+	// stillFor is how long a hand-over waits for nodes that have not read the note yet.
+	stillFor    = 3 * stepEvery
 	probeEvery  = time.Second
 	probeWithin = time.Second
 	askTimeout  = 5 * time.Second

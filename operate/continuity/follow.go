@@ -151,27 +151,63 @@ func (g *group) noteFork(ctx context.Context, n note) {
 	}
 }
 
-// noteCaught marks copies that have come to the primary's end for the first time.
-func (g *group) noteCaught(ctx context.Context, n note) {
+// carryOrder asks the primary to record again what a copy that began with a snapshot
+// lacks.
+type carryOrder struct {
+	Unit string           `json:"unit"`
+	At   journal.Position `json:"at"` // everything live up to here
+}
+
+// noteCaught marks copies that have come to the primary's end for the first time and are
+// whole, and asks for what those lack that are not.
+func (g *group) noteCaught(ctx context.Context, cfg config, n note) {
 	for unit, u := range n.Units {
 		m, ok := g.c.o.Members(unit)
 		if !ok || u.Caught || m.Generation != u.Generation {
 			continue
 		}
-		if r := m.Receiver.State(); r.PrimaryEnd == 0 || r.Mark.At < r.PrimaryEnd {
+		if r := m.Receiver.State(); r.PrimaryEnd == 0 || r.Mark.At < r.PrimaryEnd || m.Unit.Position() < r.Mark.At {
 			continue // by the primary's last word, also when it is gone since
 		}
-		_, err := g.change(ctx, func(now *note) bool {
-			if now.Units[unit] != u {
-				return false
-			}
-			now.Units[unit] = unitNote{Generation: u.Generation, Caught: true}
-			return true
-		})
+		whole, first, err := m.Unit.Whole(ctx)
+		if err == nil && !whole {
+			err = g.askOwner(ctx, cfg, unit, http.MethodPost, "/carry", carryOrder{unit, first - 1}, nil)
+		} else if err == nil {
+			_, err = g.change(ctx, func(now *note) bool {
+				if now.Units[unit] != u {
+					return false
+				}
+				now.Units[unit] = unitNote{Generation: u.Generation, Caught: true}
+				return true
+			})
+		}
 		if err != nil && ctx.Err() == nil {
-			g.c.log.Warn("that a copy is complete could not be noted", "unit", unit, "error", err)
+			g.c.log.Debug("whether a copy is complete could not be settled", "unit", unit, "error", err)
 		}
 	}
+}
+
+// carryForward answers the order.
+func (g *group) carryForward(o carryOrder) error {
+	_, n := g.look()
+	m, ok := g.c.o.Members(o.Unit)
+	if _, in := n.Units[o.Unit]; !in || !ok || n.Holder != g.c.o.Location {
+		return fault.New(fault.Conflict, "%s does not have %s at the moment.", g.c.o.Location, o.Unit)
+	}
+	m.Unit.CarryBehind(o.At)
+	return nil
+}
+
+// partial names a unit whose copy here is not whole; "": all are.
+func (g *group) partial(ctx context.Context, n note) string {
+	for unit := range n.Units {
+		if m, ok := g.c.o.Members(unit); ok {
+			if whole, _, err := m.Unit.Whole(ctx); err != nil || !whole {
+				return unit
+			}
+		}
+	}
+	return ""
 }
 
 // takeOver promotes this location because the primary does not answer, if a majority

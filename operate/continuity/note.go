@@ -29,6 +29,8 @@ type note struct {
 	// Began are about where the journals ended here when this location took the term: what
 	// a former primary has behind them is its own.
 	Began map[string]journal.Mark `json:"began,omitempty"`
+	// Tails are what this location had alone and has not decided about; it follows meanwhile.
+	Tails map[string]tailNote `json:"tails,omitempty"`
 	// Isolated is until when an operator keeps the group away from the other location.
 	Isolated time.Time `json:"isolated,omitzero"`
 	// Unsafe: the term was taken without a majority.
@@ -43,6 +45,13 @@ type unitNote struct {
 	// Caught: this generation was complete once, here or as the primary's. Until then the
 	// bound on the lag says nothing about it, and it does not take over by itself.
 	Caught bool `json:"caught,omitempty"`
+}
+
+// tailNote is where a unit's tail lies: in an old generation, behind where the histories
+// parted.
+type tailNote struct {
+	Generation int          `json:"generation"`
+	After      journal.Mark `json:"after"`
 }
 
 func (n note) generation(unit string) int {

@@ -39,32 +39,41 @@ type brought struct {
 	Counts   map[string]uint64 `json:"counts"`
 }
 
-// parted returns a group whose history here has parted.
-func (c *Controller) parted(name string) (*group, error) {
+// tailed returns a group of which this location has something alone, and where.
+func (c *Controller) tailed(ctx context.Context, name string) (*group, map[string]tailNote, error) {
 	g, err := c.group(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if _, n := g.look(); n.Phase != phaseParted {
-		return nil, fault.New(fault.Conflict, "%s has nothing of the group %s alone: there is nothing to salvage.", c.o.Location, g.name)
+	cfg, n := g.look()
+	switch {
+	case len(n.Tails) > 0:
+		return g, n.Tails, nil
+	case n.Phase != phaseParted:
+		return nil, nil, fault.New(fault.Conflict, "%s has nothing of the group %s alone: there is nothing to salvage.", c.o.Location, g.name)
 	}
-	return g, nil
+	tails := map[string]tailNote{}
+	for _, unit := range g.inOrder(cfg, n) {
+		after, err := g.partingOf(ctx, cfg, n, unit)
+		if err != nil {
+			return nil, nil, err
+		}
+		tails[unit] = tailNote{n.generation(unit), after}
+	}
+	return g, tails, nil
 }
 
 // Tail counts what this location has alone, and gives the first rows of it.
 func (c *Controller) Tail(ctx context.Context, name string, rows int) (groups.Salvaged, error) {
-	g, err := c.parted(name)
+	g, tails, err := c.tailed(ctx, name)
 	if err != nil {
 		return groups.Salvaged{}, err
 	}
 	cfg, n := g.look()
 	var s groups.Salvaged
 	for _, unit := range g.inOrder(cfg, n) {
-		after, err := g.partingOf(ctx, cfg, n, unit)
-		if err != nil {
-			return s, err
-		}
-		err = c.o.Tail(ctx, unit, n.generation(unit), after.At, func(r groups.Row) error {
+		tail := tails[unit]
+		err = c.o.Tail(ctx, unit, tail.Generation, tail.After.At, func(r groups.Row) error {
 			s.Tally.Add(r)
 			if r.Body = nil; len(s.Rows) < min(rows, tailRowsMax) {
 				s.Rows = append(s.Rows, r)
@@ -78,15 +87,15 @@ func (c *Controller) Tail(ctx context.Context, name string, rows int) (groups.Sa
 	return s, nil
 }
 
-// Salvage brings back what this location has alone, or gives it up, and lets it follow.
-// The ledger with every row stays here on disk. An interrupted salvage is called again
+// Salvage lets this location follow again, and brings back what it has alone, or gives it
+// up. The ledger with every row stays here on disk. An interrupted salvage is called again
 // and goes on.
 func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bool) (groups.Salvaged, error) {
 	s := groups.Salvaged{Choice: choice}
 	if choice != groups.Reinject && choice != groups.Drop {
 		return s, fault.New(fault.Invalid, "Say what is to become of what %s has alone: %q brings it back, %q leaves it in the old journal and the ledger.", c.o.Location, groups.Reinject, groups.Drop)
 	}
-	g, err := c.parted(name)
+	g, tails, err := c.tailed(ctx, name)
 	if err != nil {
 		return s, err
 	}
@@ -98,28 +107,51 @@ func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bo
 	defer cancel()
 	cfg, n := g.look()
 	t := begin(groups.Change{Kind: "salvage", From: c.o.Location, To: n.Holder, Term: n.Term})
+	// It follows first: in sync mode the other location takes nothing alone, not what is
+	// brought back either.
+	if err := g.copyAgain(ctx, n, tails); err != nil {
+		return s, err
+	}
+	t.done("begin a new copy")
+	if choice == groups.Reinject {
+		if err := g.followed(ctx, cfg, tails); err != nil {
+			return s, err
+		}
+		t.done("follow")
+	}
 	for _, unit := range g.inOrder(cfg, n) {
-		file, err := g.salvageUnit(ctx, cfg, n, unit, choice, resent, &s.Tally)
+		file, err := g.salvageUnit(ctx, cfg, tails[unit], unit, choice, resent, &s.Tally)
 		if err != nil {
 			return s, err
 		}
 		s.Files = append(s.Files, file)
 		t.done(unit)
 	}
-	if err := g.copyAgain(ctx, n); err != nil {
-		return s, err
-	}
-	t.done("begin a new copy")
 	t.change.Salvaged = &s.Tally
 	s.Change = &t.change
 	_, err = g.change(ctx, func(now *note) bool {
-		if now.Term != n.Term {
-			return false
+		now.Tails = nil
+		if now.Term == n.Term {
+			now.Last = s.Change
 		}
-		now.Last = s.Change
 		return true
 	})
 	return s, err
+}
+
+// followed waits until the units are copied.
+func (g *group) followed(ctx context.Context, cfg config, tails map[string]tailNote) error {
+	ctx, cancel := context.WithTimeout(ctx, switchLimit)
+	defer cancel()
+	for unit := range tails {
+		err := await(ctx, fmt.Sprintf("%s does not copy %s from %s", g.c.o.Location, unit, cfg.pairing.Peer), func() (bool, error) {
+			return g.unitStatus(ctx, unit, false, wholeLocation).Connected, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // inOrder are the units as they are promoted.
@@ -145,11 +177,8 @@ func (g *group) partingOf(ctx context.Context, cfg config, n note, unit string) 
 }
 
 // salvageUnit brings one unit's tail to the other location, or only writes it down.
-func (g *group) salvageUnit(ctx context.Context, cfg config, n note, unit, choice string, resent bool, tally *groups.Tally) (string, error) {
-	after, err := g.partingOf(ctx, cfg, n, unit)
-	if err != nil {
-		return "", err
-	}
+func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit, choice string, resent bool, tally *groups.Tally) (string, error) {
+	after := tail.After
 	source := fmt.Sprintf("%s@%d-%016x", g.c.o.Location, after.At, after.Sum)
 	l, err := openLedger(filepath.Join(g.c.o.Dir, "salvage", fmt.Sprintf("%s-%s-%d.jsonl", cfg.name, unit, after.At)))
 	if err != nil {
@@ -183,7 +212,7 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, n note, unit, choic
 		waiting, size = waiting[:0], 0
 		return nil
 	}
-	err = g.c.o.Tail(ctx, unit, n.generation(unit), after.At, func(r groups.Row) error {
+	err = g.c.o.Tail(ctx, unit, tail.Generation, after.At, func(r groups.Row) error {
 		if len(waiting) > 0 && (len(waiting) == bringRowsMax || size+len(r.Body) > bringBytesMax) {
 			if err := flush(); err != nil {
 				return err
@@ -219,8 +248,11 @@ func (g *group) bring(ctx context.Context, o bringOrder) (brought, error) {
 }
 
 // copyAgain lets the location follow on a new copy. What it had alone stays in the old
-// generation of its journals.
-func (g *group) copyAgain(ctx context.Context, n note) error {
+// generation of its journals; tails says where, while that is to be decided about.
+func (g *group) copyAgain(ctx context.Context, n note, tails map[string]tailNote) error {
+	if n.Phase != phaseParted {
+		return nil // it was done before
+	}
 	for unit := range n.Units {
 		if err := g.c.keepGeneration(ctx, unit, n.generation(unit)+1); err != nil {
 			return err
@@ -230,7 +262,7 @@ func (g *group) copyAgain(ctx context.Context, n note) error {
 		if now.Phase != phaseParted {
 			return false
 		}
-		now.Phase = phaseNone
+		now.Phase, now.Tails = phaseNone, tails
 		for unit := range now.Units {
 			now.Units[unit] = unitNote{Generation: n.generation(unit) + 1}
 		}

@@ -48,6 +48,9 @@ func (g *group) status(ctx context.Context, ask scope) groups.Status {
 	case n.Phase == phaseParted:
 		s.Standing = groups.Salvage
 		s.Advice = "This location has messages or settlements that the primary does not have. \"weir salvage\" lists them, brings them back, or leaves them; then this location follows."
+	case !primary && len(n.Tails) > 0:
+		s.Standing = groups.Salvage
+		s.Advice = "This location follows the primary, and has messages or settlements from before that are not decided about. \"weir salvage\" goes on with them."
 	case primary || n.Term == 0:
 		s.Standing = groups.Halted
 	default:
@@ -111,6 +114,9 @@ func (g *group) unitStatus(ctx context.Context, unit string, primary bool, ask s
 		u.PeerPosition, u.LagMessages, u.LagBytes, u.LagSeconds = uint64(lag.Acked), lag.Messages, lag.Bytes, lag.Time.Seconds()
 		u.Connected, u.Degraded = lag.Connected, lag.Degraded
 		return u
+	}
+	if whole, _, err := m.Unit.Whole(ctx); err == nil && !whole {
+		u.Partial = true
 	}
 	r := m.Receiver.State()
 	u.PeerPosition, u.LagMessages, u.LagBytes, u.LagSeconds = uint64(r.PrimaryEnd), r.Lag.Messages, r.Lag.Bytes, r.Lag.Time.Seconds()
@@ -266,6 +272,13 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 			return nil, fault.Wrap(fault.Invalid, err, "The question is not understood.")
 		}
 		return g.stands(r.Context(), q)
+	})
+	answer("POST "+root+"/carry", func(_ *http.Request, g *group, body []byte) (any, error) {
+		var order carryOrder
+		if err := json.Unmarshal(body, &order); err != nil {
+			return nil, fault.Wrap(fault.Invalid, err, "The order is not understood.")
+		}
+		return nil, g.carryForward(order)
 	})
 	answer("POST "+root+"/salvage", func(r *http.Request, g *group, body []byte) (any, error) {
 		var order bringOrder

@@ -89,6 +89,7 @@ type play struct {
 	router     *route.Router
 	traffic    *orders.Run
 	record     evidence.Record
+	killed     time.Time // what was acknowledged before was acknowledged by west
 }
 
 func run(ctx context.Context, o options, version string, out io.Writer) (err error) {
@@ -175,7 +176,7 @@ func (p *play) kill(ctx context.Context) error {
 	if err := p.west.process.kill(); err != nil {
 		return err
 	}
-	p.happened("west is killed with SIGKILL, after %d acknowledged orders", before.Acknowledged)
+	p.killed = p.happened("west is killed with SIGKILL, after %d acknowledged orders", before.Acknowledged)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	heard := false
@@ -252,7 +253,7 @@ func (p *play) salvage(ctx context.Context) error {
 		return err
 	}
 	for _, r := range tail.Rows {
-		if r.Kind == "message" && r.Entity == orders.Queue && p.traffic.Took(r.MessageID) {
+		if r.Kind == "message" && r.Entity == orders.Queue && p.traffic.TookBy(r.MessageID, p.killed) {
 			p.record.RPOMessages++
 		}
 	}

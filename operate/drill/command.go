@@ -1,9 +1,12 @@
 package drill
 
 import (
+	"cmp"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -22,10 +25,10 @@ import (
 // flags are a drill as an operator writes it.
 type flags struct {
 	groups.Flags
-	kind, out, connectionFile, connection string
-	rate                                  int
-	steady                                time.Duration
-	force, json                           bool
+	kind, out, key, connectionFile, connection string
+	rate                                       int
+	steady                                     time.Duration
+	force, degrades, json                      bool
 }
 
 // Command is `weir drill`.
@@ -36,8 +39,10 @@ func Command(version string) *cobra.Command {
 	g := set.Group("Drill")
 	g.Choice(&f.kind, "kind", Kinds, "What is rehearsed: a planned switch; a primary that hears of nobody, so that the other location takes over by itself; or a promotion by hand.")
 	g.Bool(&f.force, "force", "With --kind forced: promote without a majority of the voters.")
+	g.Bool(&f.degrades, "degrades", "The group is in sync mode and declared with \"whenAway: degrade\". Without that an isolation is an outage, and is refused.")
 	g.Duration(&f.steady, "steady", "How long traffic goes on undisturbed before, between and after.")
-	g.Text(&f.out, "out", "DIR", "Where the signed record and the report go; the key that signs is made there.")
+	g.Text(&f.out, "out", "DIR", "Where the signed record and the report go.")
+	g.Text(&f.key, "key", "DIR", "Where the key that signs is, or is made on first use. Not given: in --out; a place that others can not write to is better.")
 	g.Secret(&f.connection, "connection", "Connection string of synthetic clients, to the address applications use. Not given: the emulator's, through a router of the drill's own to the locations' doors.")
 	g.Text(&f.connectionFile, "connection-file", "FILE", "File with that connection string.")
 	cmd := &cobra.Command{
@@ -100,7 +105,12 @@ func (f *flags) run(cmd *cobra.Command, group, version string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Group: group, Kind: f.kind, Places: map[string]Place{}, Steady: f.steady, Force: f.force, Version: version}
+	// Before anything is done to the group: a drill that nobody can write down was for nothing.
+	key, err := f.signer()
+	if err != nil {
+		return err
+	}
+	o := Options{Group: group, Kind: f.kind, Places: map[string]Place{}, Steady: f.steady, Force: f.force, Degrades: f.degrades, Version: version}
 	o.Host, _ = os.Hostname() // a record without one is still a record
 	began := time.Now()
 	o.Say = func(e evidence.Event) {
@@ -130,7 +140,26 @@ func (f *flags) run(cmd *cobra.Command, group, version string) error {
 	if record == nil {
 		return err
 	}
-	return errors.Join(err, f.publish(cmd, record))
+	return errors.Join(err, f.publish(cmd, record, key))
+}
+
+// signer makes the directories and reads the key, or makes it.
+func (f *flags) signer() (ed25519.PrivateKey, error) {
+	if err := os.MkdirAll(f.out, 0o700); err != nil {
+		return nil, fmt.Errorf("the directory of the record (--out): %w", err)
+	}
+	probe, err := os.CreateTemp(f.out, ".drill-*")
+	if err != nil {
+		return nil, fmt.Errorf("nothing can be written into the directory of the record (--out): %w", err)
+	}
+	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
+		return nil, err
+	}
+	key, err := evidence.Key(cmp.Or(f.key, f.out))
+	if err != nil {
+		return nil, fmt.Errorf("the key that signs (--key): %w", err)
+	}
+	return key, nil
 }
 
 // flowFirst is how long the first order may take.
@@ -142,6 +171,9 @@ func flowing(ctx context.Context, t *orders.Run) error {
 	defer cancel()
 	for t.Counts().Delivered == 0 {
 		if sleep(ctx, lookEvery) != nil {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return errors.New("interrupted before the drill began: nothing was done to the group")
+			}
 			return fmt.Errorf("no synthetic order went through within %s. The group needs entities of the drill's own; at the primary, with the name of the namespace in place of NAMESPACE:\n\nweir deploy - <<'END'\n%sEND", flowFirst, Estate())
 		}
 	}
@@ -183,12 +215,9 @@ func stopRouter(r *route.Router) {
 	_ = r.Stop(ctx) // connections under way do not matter any more
 }
 
-// publish writes the record, the report and the table.
-func (f *flags) publish(cmd *cobra.Command, r *evidence.Record) error {
-	key, err := evidence.Key(f.out)
-	if err != nil {
-		return err
-	}
+// publish writes the record, the report and the table. It fails when not everything
+// held, in whatever form the record is shown.
+func (f *flags) publish(cmd *cobra.Command, r *evidence.Record, key ed25519.PrivateKey) error {
 	name := filepath.Join(f.out, fmt.Sprintf("%s-%s-%s", r.Group, r.Kind, r.Began.UTC().Format("20060102T150405Z")))
 	if err := evidence.Write(name+".json", r, key); err != nil {
 		return err
@@ -204,41 +233,36 @@ func (f *flags) publish(cmd *cobra.Command, r *evidence.Record) error {
 	if err := errors.Join(HTML(file, r, signer), file.Close()); err != nil {
 		return err
 	}
-	if f.json {
-		data, err := os.ReadFile(name + ".json")
-		if err != nil {
-			return err
-		}
-		_, err = cmd.OutOrStdout().Write(data)
+	if err := f.show(cmd.OutOrStdout(), r, name+".json"); err != nil {
 		return err
 	}
-	if err := Text(cmd.OutOrStdout(), r); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "\nsigned record: %s.json\nreport: %s.html\n", name, name)
+	fmt.Fprintf(cmd.ErrOrStderr(), "\nsigned record: %s.json (by %s)\nreport: %s.html\n", name, signer, name)
 	if !r.Good() {
-		return errors.New("not everything held that was to hold: see the table")
+		return errors.New("not everything held that was to hold: " + broken(r))
 	}
 	return nil
 }
 
-// verify is `weir drill verify`.
-func verify() *cobra.Command {
-	return &cobra.Command{
-		Use: "verify FILE...", Short: "Check that records are what was signed", Args: cobra.MinimumNArgs(1), SilenceUsage: true,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			for _, file := range args {
-				r, signer, err := evidence.Read(file)
-				if err != nil {
-					return err
-				}
-				verdict := "everything held"
-				if !r.Good() {
-					verdict = "NOT everything held"
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s: group %s, %s, %s: %s; signed by %s\n", file, r.Group, r.Kind, r.Began.UTC().Format(time.RFC3339), verdict, signer)
-			}
-			return nil
-		},
+// show writes the record as it was signed, or the table.
+func (f *flags) show(out io.Writer, r *evidence.Record, file string) error {
+	if !f.json {
+		return Text(out, r)
 	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(data)
+	return err
+}
+
+// broken names what did not hold.
+func broken(r *evidence.Record) string {
+	var all []string
+	for _, i := range r.Invariants {
+		if !i.Held {
+			all = append(all, fmt.Sprintf("%s (%s)", i.What, i.Was))
+		}
+	}
+	return strings.Join(all, "; ")
 }

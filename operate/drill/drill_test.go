@@ -1,251 +1,251 @@
 package drill
 
 import (
-	"bytes"
 	"context"
-	"encoding/xml"
-	"errors"
-	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"weir/internal/groups"
 	"weir/operate/evidence"
-	"weir/operate/orders"
 )
-
-// pair is two locations as a drill sees them. Its calls are counted, and one of them
-// may fail.
-type pair struct {
-	primary  string
-	term     uint64
-	isolated string
-	at       time.Time // of the isolation
-	parted   string    // has something alone
-	auto     bool
-	calls    int
-	fail     int // which call fails; 0: none
-	sickly   bool
-}
-
-type end struct {
-	*pair
-	name string
-}
-
-var errBroken = errors.New("the line is broken")
-
-func (p *pair) called() error {
-	p.calls++
-	if p.calls == p.fail {
-		return errBroken
-	}
-	return nil
-}
-
-func other(name string) string {
-	if name == "west" {
-		return "east"
-	}
-	return "west"
-}
-
-// tick lets time do its work: an isolated primary is replaced after 5 s.
-func (p *pair) tick() {
-	if p.isolated == p.primary && p.auto && time.Since(p.at) > 5*time.Second {
-		p.take(other(p.primary))
-	}
-	if p.isolated != "" && time.Since(p.at) > isolationFor {
-		p.isolated = ""
-	}
-}
-
-func (p *pair) take(name string) {
-	p.parted, p.primary = p.primary, name
-	p.term++
-}
-
-func (e *end) Show(context.Context, string) (groups.Status, error) {
-	e.tick()
-	if err := e.called(); err != nil {
-		return groups.Status{}, err
-	}
-	s := groups.Status{Name: "orders", Term: e.term, Holder: e.primary, Standing: groups.Secondary, Mode: "async", Automatic: e.auto, PeerReachable: true, Units: []groups.Unit{{Connected: !e.sickly}}}
-	switch {
-	case e.name == e.primary:
-		s.Standing = groups.Primary
-	case e.isolated == e.name:
-		s.Standing, s.Units[0].Connected = groups.Halted, false
-	case e.parted == e.name:
-		s.Standing = groups.Salvage
-	}
-	s.PeerReachable = e.isolated == ""
-	return s, nil
-}
-
-func (e *end) Switch(_ context.Context, _, to string) (groups.Change, error) {
-	if err := e.called(); err != nil {
-		return groups.Change{}, err
-	}
-	if e.name != e.primary || e.parted != "" {
-		return groups.Change{}, errors.New("it can not be switched now")
-	}
-	e.primary = to
-	e.term++
-	return groups.Change{To: to, Term: e.term, Seconds: 0.1}, nil
-}
-
-func (e *end) Expect(context.Context, string) (groups.Expected, error) {
-	return groups.Expected{Loss: &groups.Loss{Known: true, Messages: 3}}, e.called()
-}
-
-func (e *end) Promote(context.Context, string, bool) (groups.Change, error) {
-	if err := e.called(); err != nil {
-		return groups.Change{}, err
-	}
-	if time.Since(e.at) < 3*time.Second {
-		return groups.Change{}, errors.New("no majority")
-	}
-	e.take(e.name)
-	return groups.Change{To: e.name, Term: e.term}, nil
-}
-
-func (e *end) Isolate(_ context.Context, _ string, d time.Duration) error {
-	if err := e.called(); err != nil {
-		return err
-	}
-	e.isolated, e.at = e.name, time.Now()
-	if d == 0 {
-		e.isolated = ""
-	}
-	return nil
-}
-
-func (e *end) Tail(context.Context, string, int) (groups.Salvaged, error) {
-	s := groups.Salvaged{Rows: []groups.Row{{Kind: "message", Entity: orders.Queue, MessageID: "taken"}, {Kind: "message", Entity: orders.Queue, MessageID: "not"}, {Kind: "settlement"}}}
-	for _, r := range s.Rows {
-		s.Tally.Add(r)
-	}
-	return s, e.called()
-}
-
-func (e *end) Salvage(_ context.Context, _, choice string, _ bool) (groups.Salvaged, error) {
-	if err := e.called(); err != nil {
-		return groups.Salvaged{}, err
-	}
-	e.parted = ""
-	return groups.Salvaged{Choice: choice, Tally: groups.Tally{Rows: 3}}, nil
-}
-
-// crowd is traffic that is acknowledged whenever somebody is primary.
-type crowd struct{ p *pair }
-
-func (c crowd) Counts() orders.Counts {
-	if c.p.isolated == c.p.primary {
-		return orders.Counts{}
-	}
-	return orders.Counts{LastIn: time.Now().Add(time.Millisecond)}
-}
-func (crowd) Took(id string) bool        { return id == "taken" }
-func (crowd) Look(fn func(*orders.Book)) { fn(orders.NewBook()) }
-func (crowd) Drain(context.Context) orders.Account {
-	return orders.Account{Acknowledged: 9, Processed: 9}
-}
-
-func rehearse(p *pair, kind string) (*evidence.Record, error) {
-	return Run(context.Background(), Options{
-		Group: "orders", Kind: kind, Places: map[string]Place{"west": &end{p, "west"}, "east": &end{p, "east"}}, Traffic: crowd{p},
-	})
-}
 
 func TestEveryKindGoesHome(t *testing.T) {
 	for _, kind := range Kinds {
 		synctest.Test(t, func(t *testing.T) {
-			p := &pair{primary: "west", term: 1, auto: kind == Isolation}
-			r, err := rehearse(p, kind)
+			p := newPair()
+			p.auto = kind == Isolation
+			r, err := rehearse(t.Context(), p, kind)
 			if err != nil || !r.Good() {
 				t.Fatalf("%s: %v, %+v", kind, err, r)
 			}
 			if p.primary != "west" || p.isolated != "" || p.parted != "" || r.From != "west" || r.To != "east" || r.TermTo != 2 {
 				t.Errorf("%s ended with %+v, %+v", kind, p, r)
 			}
-			if lost := kind != Switch; lost != (r.RPOMessages == 1) || lost != (r.DetectionSeconds > 0 || r.Salvaged != nil) {
+			if gone := kind != Switch; gone != (r.RPOMessages == 2) || gone != (r.DetectionSeconds > 0 || r.Salvaged != nil) {
 				t.Errorf("%s measured %+v", kind, r)
 			}
 		})
 	}
 }
 
-// Whatever call fails, the isolation ends, and who is asked is told what is left to do.
+// check says what is wrong with how a drill ended that may have failed.
+func check(p *pair, r *evidence.Record, err error) string {
+	home := p.primary == "west" && p.parted == ""
+	said := ""
+	if err != nil {
+		said = err.Error()
+	}
+	switch {
+	case p.silent == "" && p.isolated != "":
+		return p.isolated + " stays isolated"
+	case p.isolated != "" && !strings.Contains(said, "ends by itself at"):
+		return p.isolated + " stays isolated, and nobody is told for how long"
+	case err == nil && (!home || !r.Good()):
+		return "nothing is said"
+	case err != nil && r != nil && r.Good():
+		return "it failed, and the record says that everything held"
+	case home && p.silent == "" && strings.Contains(said, "weir "):
+		return "all is well, and somebody is told to do something"
+	case err == nil || p.silent != "" && strings.Contains(said, p.silent+" does not say how it is"):
+		return ""
+	case p.primary == "east" && !strings.Contains(said, "weir switch orders --to west"):
+		return "east has the group, and nobody is told how to bring it home"
+	case p.parted != "" && !strings.Contains(said, "weir salvage orders --reinject"):
+		return p.parted + " has records alone, and nobody is told how to bring them back"
+	}
+	return ""
+}
+
+// Whatever call fails, and however, the isolation ends, and who rehearses is told what is
+// left to do.
 func TestABrokenDrillSaysHowToGoHome(t *testing.T) {
 	for _, kind := range Kinds {
-		for n := 1; n < 2000; n++ {
-			whole := false
-			synctest.Test(t, func(t *testing.T) {
-				p := &pair{primary: "west", term: 1, auto: kind == Isolation, fail: n}
-				r, err := rehearse(p, kind)
-				whole = p.calls < n
-				p.fail = 0
-				time.Sleep(isolationFor + time.Second) // an isolation that could not be ended
-				p.tick()
-				switch {
-				case p.isolated != "":
-					t.Errorf("%s, call %d: %s stays isolated", kind, n, p.isolated)
-				case err == nil && (p.primary != "west" || p.parted != ""):
-					t.Errorf("%s, call %d: no error, and %+v", kind, n, p)
-				case err != nil && p.primary == "east" && r != nil && !strings.Contains(err.Error(), "weir s") && !strings.Contains(err.Error(), "does not say"):
-					t.Errorf("%s, call %d: east has the group, and the error says %v", kind, n, err)
-				}
-			})
-			if whole {
-				break
+		for how := refused; how <= silenced; how++ {
+			n, whole := 0, false
+			for !whole {
+				n++
+				synctest.Test(t, func(t *testing.T) {
+					p := newPair()
+					p.auto, p.fail, p.how, p.slow = kind == Isolation, n, how, 2*time.Second
+					r, err := rehearse(t.Context(), p, kind)
+					if wrong := check(p, r, err); wrong != "" {
+						t.Errorf("%s, call %d fails (%d): %s: %v", kind, n, how, wrong, err)
+					}
+					whole = p.calls < n
+				})
+			}
+			if n < 7 { // two shows at first, two switches, two that follow
+				t.Errorf("%s makes %d calls", kind, n-1)
 			}
 		}
 	}
 }
 
-func TestADrillBeginsAtRest(t *testing.T) {
-	for what, p := range map[string]*pair{
-		"nobody follows":    {primary: "west", term: 1, sickly: true, auto: true},
-		"west is parted":    {primary: "east", term: 2, parted: "west", auto: true},
-		"nothing automatic": {primary: "west", term: 1},
-	} {
+// An interrupt at any moment is a failure like any other, and what was not done is not
+// evidence.
+func TestAnInterruptedDrillCleansUp(t *testing.T) {
+	const step = 500 * time.Millisecond
+	for _, kind := range Kinds {
+		for after, whole := step, false; !whole; after += step {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPair()
+				p.auto = kind == Isolation
+				ctx, cancel := context.WithTimeout(t.Context(), after)
+				defer cancel()
+				r, err := rehearse(ctx, p, kind)
+				if err != nil && !strings.Contains(err.Error(), "interrupted") && !strings.Contains(err.Error(), context.DeadlineExceeded.Error()) {
+					t.Errorf("%s, interrupted after %s: it says %v", kind, after, err)
+				}
+				if wrong := check(p, r, err); wrong != "" {
+					t.Errorf("%s, interrupted after %s: %s: %v", kind, after, wrong, err)
+				}
+				if after < steadyDefault && (r != nil || err == nil) {
+					t.Errorf("%s, interrupted after %s: there is a record of nothing: %+v", kind, after, r)
+				}
+				whole = err == nil
+			})
+		}
+	}
+}
+
+// What clients saw is what the record says, and the way home is not counted in.
+func TestTheOutageIsThatOfTheChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		p.auto, p.rto, p.rpo, p.longWay = true, 6, 3, 8*time.Second
+		r, err := rehearse(t.Context(), p, Isolation)
+		if err != nil || !r.Good() {
+			t.Fatalf("%v, %+v", err, r)
+		}
+		// It is taken over after 5 s, which is seen at the next look.
+		if math.Abs(r.RTOSeconds-5) > 0.25 {
+			t.Errorf("clients waited %.2f s", r.RTOSeconds)
+		}
+	})
+	for what, set := range map[string]func(*pair){"clients were served": func(p *pair) { p.rto = 4 }, "what was missing was taken": func(p *pair) { p.rpo = 2 }} {
 		synctest.Test(t, func(t *testing.T) {
-			if r, err := rehearse(p, Isolation); err == nil || r != nil {
-				t.Errorf("%s: the drill began", what)
+			p := newPair()
+			p.auto = true
+			set(p)
+			r, err := rehearse(t.Context(), p, Isolation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i := named(r, what); i == nil || i.Held {
+				t.Errorf("%s: longer than was declared, and the record says %+v", what, r.Invariants)
 			}
 		})
 	}
 }
 
-func TestTheReportIsWhole(t *testing.T) {
+// Clients that are never served again are the longest outage, not the shortest.
+func TestAnOutageThatDoesNotEndIsMeasured(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, err := rehearse(&pair{primary: "west", term: 1, auto: true}, Isolation)
+		p := newPair()
+		p.auto, p.rto, p.gone = true, 70, true
+		r, err := rehearse(t.Context(), p, Isolation)
+		if err == nil || r == nil {
+			t.Fatalf("nobody was served: %v, %+v", err, r)
+		}
+		if i := named(r, "clients were served"); i == nil || i.Held || r.RTOSeconds < 60 {
+			t.Errorf("nobody was served, and the record says %.2f s, %+v", r.RTOSeconds, r.Invariants)
+		}
+	})
+}
+
+// A tail that is longer than what can be asked for leaves orders uncounted.
+func TestWhatWasNotCountedIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		p.auto, p.hidden = true, 7
+		r, err := rehearse(t.Context(), p, Isolation)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Slices = []orders.Slice{{In: 1, Out: 2}, {In: 3}, {}}
-		r.Group = `<script>"orders"</script>`
-		var page, text bytes.Buffer
-		if err := errors.Join(HTML(&page, r, "abcd"), Text(&text, r)); err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(page.String(), "<script>") || strings.Contains(page.String(), "http") {
-			t.Error("the page runs or fetches something")
-		}
-		for i, e := range r.Events {
-			if !strings.Contains(page.String(), fmt.Sprintf("<tr><td>%d</td>", i+1)) || strings.Count(page.String(), ">"+fmt.Sprint(i+1)+"</text>") == 0 {
-				t.Errorf("event %d (%s) is not on the page", i+1, e.What)
-			}
-		}
-		begin, end := strings.Index(page.String(), "<svg"), strings.Index(page.String(), "</svg>")
-		if err := xml.Unmarshal(page.Bytes()[begin:end+len("</svg>")], new(struct{})); err != nil {
-			t.Errorf("the picture is not well-formed: %v", err)
-		}
-		if n := strings.Count(text.String(), "held"); n < len(r.Invariants) {
-			t.Errorf("the text says\n%s", text.String())
+		if i := named(r, "everything that was alone"); i == nil || i.Held || !strings.Contains(i.Was, "7 rows") {
+			t.Errorf("7 rows were not shown, and the record says %+v", r.Invariants)
 		}
 	})
+}
+
+// In sync mode the new primary may wait for the isolated one: the drill lets it come back.
+func TestAPrimaryThatWaitsForTheOtherIsNotLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		p.auto, p.mode, p.stop = true, "sync", true
+		began := time.Now()
+		r, err := rehearse(t.Context(), p, Isolation)
+		if err != nil || p.primary != "west" || p.isolated != "" {
+			t.Fatalf("%v, %+v", err, p)
+		}
+		if d := time.Since(began); d > time.Minute || r.RTOSeconds < 5+syncServedWithin.Seconds()-0.5 || r.RTOSeconds > 5+syncServedWithin.Seconds()+0.5 {
+			t.Errorf("it took %s, and clients waited %.1f s", d, r.RTOSeconds)
+		}
+	})
+}
+
+// exact is a crowd that knows when: the old primary acknowledged "taken too", the new one
+// "taken".
+type exact struct{ crowd }
+
+func (x exact) TookBy(id string, by time.Time) bool {
+	if x.p.at.IsZero() || by.Before(x.p.at) || by.After(x.p.at.Add(5*time.Second+lookEvery)) {
+		return false // it is not the moment of the change
+	}
+	return id == "taken too"
+}
+
+// A send without an answer that was made again is not missing, although it is in the log
+// of the former primary too.
+func TestWhatWasSentAgainIsNotMissing(t *testing.T) {
+	for _, kind := range []string{Isolation, Forced} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair()
+			p.auto = kind == Isolation
+			r, err := Run(t.Context(), Options{Group: "orders", Kind: kind, Places: places(p), Traffic: exact{crowd{p}}})
+			if err != nil || r.RPOMessages != 1 {
+				t.Errorf("%s: %d orders were missing: %v", kind, r.RPOMessages, err)
+			}
+		})
+	}
+}
+
+// Two primaries are seen although nobody waits for the one that should not be.
+func TestTwoPrimariesAreSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair()
+		p.auto, p.both = true, true
+		r, err := rehearse(t.Context(), p, Isolation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := named(r, "one location at most"); i == nil || i.Held {
+			t.Errorf("two were primary in term 2, and the record says %+v", r.Invariants)
+		}
+	})
+}
+
+func TestADrillBeginsAtRest(t *testing.T) {
+	for why, set := range map[string]func(*pair){
+		"does not follow":      func(p *pair) { p.sickly = true },
+		"no primary and":       func(p *pair) { p.primary, p.term, p.parted = "east", 2, "west" },
+		"not automatic":        func(p *pair) { p.auto = false },
+		"has no witness":       func(p *pair) { p.voters = nil },
+		"witness is silent":    func(p *pair) { p.voters[2].Reachable = false },
+		"is isolated until":    func(p *pair) { p.isolated, p.until = "west", time.Now().Add(time.Minute) },
+		"is in sync mode":      func(p *pair) { p.mode, p.unsaid = "sync", true },
+		"does not say how the": func(p *pair) { p.silent = "east" },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPair()
+			p.auto = true
+			set(p)
+			was := p.isolated
+			if r, err := rehearse(t.Context(), p, Isolation); err == nil || !strings.Contains(err.Error(), why) || r != nil || p.isolated != was {
+				t.Errorf("%s: %v, %+v", why, err, r)
+			}
+		})
+	}
 }

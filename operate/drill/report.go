@@ -37,11 +37,15 @@ func mark(i evidence.Invariant) string {
 // figures are what was measured, each with its name.
 func figures(r *evidence.Record) [][2]string {
 	a := r.Account
-	return [][2]string{
+	rto := fmt.Sprintf("%.2f s", r.RTOSeconds)
+	if r.TermTo == 0 { // nobody took over
+		rto = "at least " + rto
+	}
+	rows := [][2]string{
 		{"mode", r.Mode},
 		{"terms", fmt.Sprintf("%d to %d", r.TermFrom, r.TermTo)},
 		{"noticed after", fmt.Sprintf("%.2f s", r.DetectionSeconds)},
-		{"clients saw no acknowledged send for (RTO)", fmt.Sprintf("%.2f s", r.RTOSeconds)},
+		{"clients saw no acknowledged send for (RTO)", rto},
 		{"acknowledged orders missing until the salvage (RPO)", fmt.Sprint(r.RPOMessages)},
 		{"lost in the end", fmt.Sprint(a.Lost)},
 		{"orders acknowledged, processed", fmt.Sprintf("%d, %d", a.Acknowledged, a.Processed)},
@@ -49,6 +53,12 @@ func figures(r *evidence.Record) [][2]string {
 		{"delivered again before completion", fmt.Sprint(a.Redelivered)},
 		{"came as two messages", fmt.Sprint(a.Twice)},
 	}
+	if c := r.Change; c != nil {
+		for _, s := range c.Steps {
+			rows = append(rows, [2]string{"step: " + s.Name, fmt.Sprintf("%.3f s", s.Seconds)})
+		}
+	}
+	return rows
 }
 
 // Size of the picture, in its own units.

@@ -255,6 +255,16 @@ func (r *Run) Took(id string) (took bool) {
 	return took
 }
 
+// TookBy reports whether the order with a message id was acknowledged before a moment. A
+// send without an answer may be in one location's log and be acknowledged by the other's.
+func (r *Run) TookBy(id string, by time.Time) (took bool) {
+	n := r.number(id)
+	r.locked(func(b *Book) {
+		took = n >= 0 && n < len(b.orders) && !b.orders[n].acknowledged.IsZero() && b.orders[n].acknowledged.Before(by)
+	})
+	return took
+}
+
 // number is that of an order of this run; -1: it is another's.
 func (r *Run) number(id string) int {
 	run, text, _ := strings.Cut(id, "-")

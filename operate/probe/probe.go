@@ -1,109 +1,67 @@
-// Package probe asks a namespace whether it works the only way that counts: it sends a
-// message through a queue with the public Go SDK, receives that very message, and
-// completes it.
+// Package probe finds out whether a location serves, as its clients would.
 //
-// Promises: a probe ends within its time; it says which step failed and how long each
-// took; what earlier probes left behind is cleared away.
+// Promises:
 //
-// It refuses to touch a queue of users: the queue is its own.
+//  1. A probe is bounded in time, whatever the other side does, and harms nothing.
+//  2. A data path is well only when one message of the probe's own has gone in, has come
+//     out and is settled: a process that answers is not yet one that serves.
+//  3. What failed is named: the stage, and a sentence that says what to do where that is
+//     known.
+//
+// It refuses to touch a message that it did not send, and to judge: how many failures
+// make an outage is decided by who asks.
 package probe
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"strings"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 )
 
-// Queue is the queue that probes go through.
-const Queue = "weir-probe"
-
-// Result is what came of a probe.
-type Result struct {
-	Stage   string // that failed: send, receive or complete; empty: none
-	Err     error
-	Seconds float64 // from the send to the completion
-}
-
-// Probe is anything that can be asked whether it works.
+// Probe is one way to find out.
 type Probe interface {
 	Check(ctx context.Context) Result
 }
 
-// Message is the probe through a queue.
-type Message struct {
-	Connection string        // connection string
-	Within     time.Duration // one check takes at most
+// Result is what a probe found.
+type Result struct {
+	OK bool `json:"ok"`
+	// Stage is what failed: configure, connect, send, receive, complete, health, groups.
+	Stage string `json:"stage,omitempty"`
+	Error string `json:"error,omitempty"` // a sentence
+	// Seconds are what it took; of a data path the whole round trip, connecting included.
+	Seconds float64 `json:"seconds"`
+	// SendSeconds pass until the message that is sent was accepted, ReceiveSeconds from then until it
+	// was received.
+	SendSeconds    float64 `json:"sendSeconds,omitempty"`
+	ReceiveSeconds float64 `json:"receiveSeconds,omitempty"`
 }
 
-// Options of the client: it tries again at once, within the time there is.
-var retry = azservicebus.RetryOptions{MaxRetries: 20, RetryDelay: 50 * time.Millisecond, MaxRetryDelay: 250 * time.Millisecond}
-
-const (
-	receiveMost = 50
-	ttl         = time.Minute // what nobody received goes away by itself
-	closeWithin = time.Second
-)
-
-// Check sends a message and waits for it. Each check is a client of its own: what
-// matters is whether somebody who comes now is served.
-func (p Message) Check(ctx context.Context) Result {
-	ctx, cancel := context.WithTimeout(ctx, p.Within)
-	defer cancel()
-	began := time.Now()
-	stage, err := p.check(ctx)
-	if err == nil {
-		return Result{Seconds: time.Since(began).Seconds()}
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("no answer within %s", p.Within)
-	}
-	var coded *azservicebus.Error
-	if errors.As(err, &coded) && coded.Code == azservicebus.CodeNotFound {
-		err = fmt.Errorf("there is no queue %s, which is for probes alone: deploy {type: Microsoft.ServiceBus/namespaces/queues, name: NAMESPACE/%s}", Queue, Queue)
-	}
-	return Result{Stage: stage, Err: fmt.Errorf("%s: %w", stage, err), Seconds: time.Since(began).Seconds()}
+// fail is a result that says no.
+func fail(stage string, began time.Time, err error) Result {
+	return Result{Stage: stage, Error: sentence(err), Seconds: time.Since(began).Seconds()}
 }
 
-func (p Message) check(ctx context.Context) (stage string, err error) {
-	client, err := azservicebus.NewClientFromConnectionString(p.Connection, &azservicebus.ClientOptions{RetryOptions: retry})
-	if err != nil {
-		return "connect", err
+// textMax bounds what is told of an error that is not ours.
+const textMax = 500
+
+// sentence makes one line of an error.
+func sentence(err error) string {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	if len(text) > textMax {
+		text = strings.ToValidUTF8(text[:textMax], "") + "..."
 	}
-	defer func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer cancel()
-		_ = client.Close(closing) // the answer is known
-	}()
-	sender, err := client.NewSender(Queue, nil)
-	if err != nil {
-		return "send", err
+	return text
+}
+
+// inTime says what it means that the time is over. A connection that was given the same
+// deadline can notice a little earlier than ctx does, and calls it by another name.
+func inTime(ctx context.Context, within time.Duration, err error) error {
+	end, bounded := ctx.Deadline()
+	if err != nil && bounded && !errors.Is(ctx.Err(), context.Canceled) && time.Until(end) <= within/50 {
+		return fmt.Errorf("no answer within %s", within)
 	}
-	id, life := strconv.FormatInt(time.Now().UnixNano(), 36), ttl
-	if err := sender.SendMessage(ctx, &azservicebus.Message{MessageID: &id, TimeToLive: &life, Body: []byte("probe")}, nil); err != nil {
-		return "send", err
-	}
-	receiver, err := client.NewReceiverForQueue(Queue, nil)
-	if err != nil {
-		return "receive", err
-	}
-	for {
-		got, err := receiver.ReceiveMessages(ctx, receiveMost, nil)
-		if err != nil {
-			return "receive", err
-		}
-		found := false
-		for _, m := range got {
-			found = found || m.MessageID == id
-			if err := receiver.CompleteMessage(ctx, m, nil); err != nil {
-				return "complete", err
-			}
-		}
-		if found {
-			return "", nil
-		}
-	}
+	return err
 }

@@ -4,20 +4,23 @@
 //
 // Promises:
 //
-//  1. Every round ends in bounded time, also when nobody answers.
+//  1. Every round ends in bounded time, also when nobody answers; one that does not, and
+//     a watchdog that stood still, is told too.
 //  2. What package core calls an alarm is written, posted and handed to a command; what
 //     can not be delivered is tried again and, when too much waits, dropped and counted.
 //  3. It promotes only where it may, only without force, only when the other location
-//     hears nothing of the primary either, and at most once in a while.
+//     hears nothing of the primary either, and once within its cool-down.
 //  4. Its own silence shows: other watchdogs ask it, and it calls an address each round
 //     that somebody else can miss.
 //
-// It refuses to decide who may own: it asks for a promotion, the voters decide.
+// It refuses to decide who may own: it asks for a promotion, the voters decide. It keeps
+// nothing on disk: what is still wrong after a restart is raised again.
 package watch
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/rand"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -34,15 +37,17 @@ import (
 type Options struct {
 	Name      string
 	Locations []groups.Location
-	Probe     probe.Probe // nil: no message is sent
-	Peers     []string    // URLs of other watchdogs
-	Listen    string      // where this one is asked; empty: it is not
-	Heartbeat string      // URL that is called after each round; empty: none
+	Data      map[string]probe.Probe // by location: a message through its own doors
+	Probe     probe.Probe            // a message through the address of applications; nil: none is sent
+	Peers     []string               // URLs of other watchdogs
+	Listen    string                 // where this one is asked; empty: it is not
+	TLS       *tls.Config            // to be asked over HTTPS; nil: HTTP
+	Heartbeat string                 // URL that is called after each round; empty: none
 	Webhooks  []string
 	Exec      []string      // command that gets each event on its standard input
 	Act       []string      // groups that may be promoted
 	Every     time.Duration // between two rounds; 5 s
-	CoolDown  time.Duration // between two promotions; 10 min
+	CoolDown  time.Duration // between two promotions of a group; 10 min
 	Limits    core.Limits
 	Client    *http.Client // for peers, webhooks and the heartbeat
 	Logger    *slog.Logger
@@ -54,24 +59,37 @@ const (
 	askWithin       = 4 * time.Second
 	headerTimeout   = 5 * time.Second
 	promoteWithin   = time.Minute
+	// lateMin is how late a watchdog is told of at the earliest.
+	lateMin = 15 * time.Second
+	// stopWithin is how long events may take to be delivered when it ends.
+	stopWithin = 3 * time.Second
 )
 
 // Watchdog is one of them.
 type Watchdog struct {
-	o      Options
-	log    *slog.Logger
-	alarms *core.Alarms
-	sinks  []*sink
-	server *http.Server
-	door   net.Listener
-	cancel context.CancelFunc
-	wait   sync.WaitGroup
+	o        Options
+	log      *slog.Logger
+	instance string // tells this process from another one of the same name
+	alarms   *core.Alarms
+	sinks    []*sink
+	server   *http.Server
+	door     net.Listener
+	cancel   context.CancelFunc
+	hush     context.CancelFunc // ends the sinks
+	watching sync.WaitGroup
+	telling  sync.WaitGroup
+	beating  chan struct{} // holds the one heartbeat under way
 
-	mu    sync.Mutex
-	began time.Time
-	last  time.Time // end of the newest round
-	up    []core.Alarm
-	acted map[string]time.Time // by group
+	mu      sync.Mutex
+	began   time.Time
+	last    time.Time // end of the newest round
+	rounds  int
+	seen    core.Seen // in it
+	message core.Probe
+	up      []core.Alarm
+	beat    string                 // why the newest heartbeat was not taken
+	heard   map[string]heardOf     // other watchdogs, by URL
+	acted   map[string]*lastAction // by group, lower case
 }
 
 // New builds a watchdog that does nothing yet.
@@ -82,18 +100,24 @@ func New(o Options) *Watchdog {
 	if o.CoolDown == 0 {
 		o.CoolDown = coolDownDefault
 	}
+	if o.Limits.Late == 0 {
+		o.Limits.Late = max(3*o.Every, lateMin)
+	}
 	if o.Client == nil {
-		o.Client = &http.Client{Timeout: askWithin}
+		o.Client = &http.Client{Timeout: deliverLimit}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	w := &Watchdog{o: o, log: o.Logger, alarms: core.New(o.Limits), acted: map[string]time.Time{}}
+	w := &Watchdog{
+		o: o, log: o.Logger, instance: rand.Text(), alarms: core.New(o.Limits), beating: make(chan struct{}, 1),
+		heard: map[string]heardOf{}, acted: map[string]*lastAction{},
+	}
 	for _, url := range o.Webhooks {
-		w.sinks = append(w.sinks, newSink(url, w.log, w.post(url)))
+		w.sinks = append(w.sinks, newSink(place(url), o.Name, w.log, w.post(url)))
 	}
 	if len(o.Exec) > 0 {
-		w.sinks = append(w.sinks, newSink(o.Exec[0], w.log, w.execute))
+		w.sinks = append(w.sinks, newSink(o.Exec[0], o.Name, w.log, w.execute))
 	}
 	return w
 }
@@ -101,22 +125,19 @@ func New(o Options) *Watchdog {
 // Start begins to watch.
 func (w *Watchdog) Start() error {
 	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel, w.began = cancel, time.Now()
+	tell, hush := context.WithCancel(context.Background())
+	w.cancel, w.hush, w.began = cancel, hush, time.Now()
 	if w.o.Listen != "" {
-		door, err := net.Listen("tcp", w.o.Listen)
-		if err != nil {
+		if err := w.serve(); err != nil {
 			cancel()
+			hush()
 			return fmt.Errorf("listen for other watchdogs on %s: %w", w.o.Listen, err)
 		}
-		mux := http.NewServeMux()
-		mux.HandleFunc("GET /watch", w.show)
-		w.door, w.server = door, &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
-		w.wait.Go(func() { _ = w.server.Serve(door) }) // it ends with Stop
 	}
 	for _, s := range w.sinks {
-		w.wait.Go(func() { s.run(ctx) })
+		w.telling.Go(func() { s.run(tell) })
 	}
-	w.wait.Go(func() { w.run(ctx) })
+	w.watching.Go(func() { w.run(ctx) })
 	return nil
 }
 
@@ -128,140 +149,85 @@ func (w *Watchdog) Addr() string {
 	return w.door.Addr().String()
 }
 
-// Stop ends it.
+// Stop ends it. What waits to be delivered is tried once more.
 func (w *Watchdog) Stop() {
 	w.cancel()
 	if w.server != nil {
 		w.server.Close()
 	}
-	w.wait.Wait()
+	w.watching.Wait()
+	w.hush()
+	w.telling.Wait()
 }
 
+// sight is what one round saw.
+type sight struct {
+	seen    core.Seen
+	message core.Probe
+}
+
+// run looks every so often, and keeps an eye on itself: what looks never holds up this
+// loop.
 func (w *Watchdog) run(ctx context.Context) {
 	tick := time.NewTicker(w.o.Every)
 	defer tick.Stop()
+	sights := make(chan sight, 1)
+	began, last, looking := time.Now(), time.Now(), true
+	look := func() { sights <- w.look(ctx) }
+	w.watching.Go(look)
 	for {
-		w.round(ctx)
 		select {
+		case s := <-sights:
+			looking = false
+			w.judge(ctx, s)
 		case <-tick.C:
+			now := time.Now()
+			late := now.Sub(last) - w.o.Every
+			last = now
+			if looking {
+				late = max(late, now.Sub(began)-w.o.Every)
+			}
+			if late > w.o.Limits.Late {
+				w.judge(ctx, sight{seen: core.Seen{Partial: true, Late: late}})
+			}
+			if !looking {
+				began, looking = now, true
+				w.watching.Go(look)
+			}
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// round looks at everything once.
-func (w *Watchdog) round(ctx context.Context) {
-	seen, message := w.look(ctx)
+// judge tells what follows from a round.
+func (w *Watchdog) judge(ctx context.Context, s sight) {
 	if ctx.Err() != nil {
 		return
 	}
 	now := time.Now()
-	for _, e := range w.alarms.Step(now, core.Judge(seen, message, w.o.Limits)) {
+	for _, e := range w.alarms.Step(now, s.seen, core.Judge(s.seen, s.message, w.o.Limits)) {
 		w.tell(e)
 	}
 	up := w.alarms.Up()
 	w.mu.Lock()
-	w.last, w.up = now, up
-	w.mu.Unlock()
-	w.act(ctx, seen, up)
-	if w.o.Heartbeat != "" {
-		w.beat(ctx)
-	}
-}
-
-// look asks everybody at the same time.
-func (w *Watchdog) look(ctx context.Context) (core.Seen, core.Probe) {
-	within, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	seen := core.Seen{Locations: map[string]core.Location{}, Peers: map[string]core.Peer{}}
-	var message core.Probe
-	var mu sync.Mutex
-	var asking sync.WaitGroup
-	for i := range w.o.Locations {
-		l := &w.o.Locations[i]
-		asking.Go(func() {
-			at := ask(within, l)
-			mu.Lock()
-			defer mu.Unlock()
-			seen.Locations[l.Name] = at
-		})
-	}
-	for _, url := range w.o.Peers {
-		asking.Go(func() {
-			p := w.askPeer(within, url)
-			mu.Lock()
-			defer mu.Unlock()
-			seen.Peers[url] = p
-		})
-	}
-	if w.o.Probe != nil {
-		asking.Go(func() {
-			r := w.o.Probe.Check(ctx)
-			mu.Lock()
-			defer mu.Unlock()
-			message = core.Probe{Asked: true, Seconds: r.Seconds}
-			if r.Err != nil {
-				message.Err = r.Err.Error()
-			}
-		})
-	}
-	asking.Wait()
-	return seen, message
-}
-
-// ask asks one location for its groups, each with its voters.
-func ask(ctx context.Context, l *groups.Location) core.Location {
-	list, err := l.List(ctx)
-	if err != nil {
-		return core.Location{Err: err.Error()}
-	}
-	at := core.Location{}
-	for _, g := range list.Value {
-		whole, err := l.Show(ctx, g.Name)
-		if err != nil {
-			whole = g // without its voters
-		}
-		at.Groups = append(at.Groups, whole)
-	}
-	return at
-}
-
-// Shown is what a watchdog says of itself.
-type Shown struct {
-	Name   string       `json:"name"`
-	Began  time.Time    `json:"began"`
-	Silent float64      `json:"silentSeconds"` // since the end of its newest round
-	Alarms []core.Alarm `json:"alarms"`
-}
-
-func (w *Watchdog) show(out http.ResponseWriter, _ *http.Request) {
-	w.mu.Lock()
-	s := Shown{Name: w.o.Name, Began: w.began, Alarms: w.up, Silent: time.Since(w.began).Seconds()}
-	if !w.last.IsZero() {
-		s.Silent = time.Since(w.last).Seconds()
+	w.up = up
+	if !s.seen.Partial {
+		w.last, w.seen, w.message = now, s.seen, s.message
+		w.rounds++
 	}
 	w.mu.Unlock()
-	out.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(out).Encode(s) // who asked has gone
-}
-
-const peerBytesMax = 1 << 20
-
-// askPeer asks another watchdog.
-func (w *Watchdog) askPeer(ctx context.Context, url string) core.Peer {
-	peer := groups.Location{Name: url, Admin: []string{url}, Client: w.o.Client}
-	var s Shown
-	if err := peer.Do(ctx, http.MethodGet, "/watch", nil, &s); err != nil {
-		return core.Peer{Err: err.Error()}
+	if s.seen.Partial {
+		return
 	}
-	return core.Peer{Silent: time.Duration(s.Silent * float64(time.Second))}
+	w.act(ctx, s.seen, up)
+	w.callHome(ctx)
 }
 
 // tell writes an event, and gives it to whoever wants it.
 func (w *Watchdog) tell(e core.Event) {
 	level := slog.LevelError
-	if e.Kind == "cleared" {
+	if e.Kind == core.Cleared {
 		level = slog.LevelInfo
 	} else if e.Alarm.Severity == core.Warning {
 		level = slog.LevelWarn
@@ -269,53 +235,5 @@ func (w *Watchdog) tell(e core.Event) {
 	w.log.Log(context.Background(), level, e.Kind+": "+e.Alarm.What, "alarm", e.Alarm.Key, "severity", e.Alarm.Severity, "since", e.Alarm.Since, "do", e.Alarm.Do)
 	for _, s := range w.sinks {
 		s.give(e)
-	}
-}
-
-// act promotes a location where that is allowed and due.
-func (w *Watchdog) act(ctx context.Context, seen core.Seen, up []core.Alarm) {
-	for _, group := range w.o.Act {
-		if last, before := w.acted[group]; before && time.Since(last) < w.o.CoolDown {
-			continue
-		}
-		to, why := core.MayAct(seen, up, group)
-		for i := range w.o.Locations {
-			if l := &w.o.Locations[i]; to != "" && l.Name == to {
-				w.promote(ctx, l, group, why)
-			}
-		}
-	}
-}
-
-// promote asks a location to take a group; the voters decide.
-func (w *Watchdog) promote(ctx context.Context, l *groups.Location, group, why string) {
-	ctx, cancel := context.WithTimeout(ctx, promoteWithin)
-	defer cancel()
-	c, err := l.Promote(ctx, group, false)
-	if err != nil {
-		w.log.Warn("a promotion was refused", "group", group, "location", l.Name, "why", why, "error", err)
-		return
-	}
-	w.acted[group] = time.Now()
-	w.log.Error("a location was promoted by this watchdog", "group", group, "location", l.Name, "term", c.Term, "why", why)
-	at := time.Now()
-	w.tell(core.Event{Kind: "acted", Alarm: core.Alarm{Since: at, Condition: core.Condition{
-		Key: "act/" + group, Severity: core.Critical, What: fmt.Sprintf("%s was promoted for the group %s: %s", l.Name, group, why), Do: "see to the lost location; what it has alone is salvaged when it is back",
-	}}})
-}
-
-// beat calls the address that somebody else watches.
-func (w *Watchdog) beat(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.o.Heartbeat, nil)
-	if err == nil {
-		var answer *http.Response
-		if answer, err = w.o.Client.Do(r); err == nil {
-			answer.Body.Close()
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		w.log.Warn("the heartbeat could not be sent", "error", err)
 	}
 }
