@@ -145,6 +145,7 @@ func TestAHaltedOwnerFinishesWhatItAccepted(t *testing.T) {
 		other.owns(t)
 		other.Stop(t.Context())
 		a.Stand(replica.Standing{})
+		time.Sleep(time.Minute) // until it has heard that the other has given the lease back
 		a.owns(t)
 	})
 }
