@@ -30,6 +30,7 @@ class Stage(MessagingHandler, TransactionHandler):
         self.deadline = None
         self.inbox = {}       # messages that came, by receiver
         self.looks = 0
+        self.ending = False   # the look is over, and its receiver not gone yet
         self.senders, self.receivers = {}, {}
 
     # --- what scenarios call -------------------------------------------------
@@ -67,7 +68,8 @@ class Stage(MessagingHandler, TransactionHandler):
         self.looks += 1
         self.watch = self.container.create_receiver(self.onlooker, entity, name=f"look-{self.looks}")
         self.watch.flow(1)
-        self.container.schedule(seconds, self)
+        self.ending = False
+        self.container.schedule(seconds, EndOfLook(self, self.looks))
         return "look"
 
     def cut(self):
@@ -123,7 +125,7 @@ class Stage(MessagingHandler, TransactionHandler):
             self._answer("settled", delivery)
 
     def on_message(self, event):
-        if self.waiting == "look" and event.receiver == self.watch:
+        if self.waiting == "look" and event.receiver == self.watch and not self.ending:
             body = event.message.body
             event.delivery.update(ACCEPTED)
             event.delivery.settle()
@@ -149,9 +151,15 @@ class Stage(MessagingHandler, TransactionHandler):
     def on_transport_error(self, event):
         self._fail(f"transport: {event.transport.condition}")
 
-    def on_timer_task(self, event):
-        if self.waiting == "look":
+    def end_look(self, number):
+        """Ends a look in vain, when the receiver is gone: else it takes what comes next."""
+        if self.waiting == "look" and number == self.looks:
+            self.ending = True
             self.watch.close()
+
+    def on_link_closed(self, event):
+        if self.ending and event.link == self.watch:
+            self.ending = False
             self._answer("look", None)
 
     # --- the machinery -------------------------------------------------------
@@ -199,6 +207,16 @@ class Stage(MessagingHandler, TransactionHandler):
         self.conn.close()
         self.onlooker.close()
         self.container.stop()
+
+
+class EndOfLook:
+    """Ends one look, and none that came after it."""
+
+    def __init__(self, stage, number):
+        self.stage, self.number = stage, number
+
+    def on_timer_task(self, event):
+        self.stage.end_look(self.number)
 
 
 class Deadline:
