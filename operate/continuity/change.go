@@ -47,6 +47,8 @@ func (c *Controller) Switch(ctx context.Context, name, to string) (groups.Change
 		return groups.Change{}, fault.New(fault.Invalid, "The group %s is in %s and %s; it can not be moved to %q.", cfg.name, c.o.Location, cfg.pairing.Peer, to)
 	case n.Holder == to && n.Phase == phaseNone:
 		return groups.Change{Kind: "switch", To: to, Term: n.Term, At: time.Now()}, nil
+	case n.Holder == to:
+		return groups.Change{}, fault.New(fault.Conflict, "The group %s is in %s, and is %s at the moment.", cfg.name, to, n.Phase)
 	case n.Holder != c.o.Location:
 		var change groups.Change
 		err := g.ask(ctx, cfg, http.MethodPost, "/switch", map[string]string{"to": to}, &change)
