@@ -35,7 +35,7 @@ type bus struct {
 
 // Bus plays one history of a Service Bus namespace.
 func Bus(o Options) Result {
-	w := newWorld(o.Seed, o.Tell)
+	w := NewWorld(o.Seed, o.Tell)
 	b := &bus{World: w, log: newLog(w), lease: &Lease{w: w}, receivers: map[bustest.ReceiverID]*receiver{}}
 	b.judge = newJudge(w)
 	b.doubtful = o.Seed%4 == 0
@@ -45,13 +45,13 @@ func Bus(o Options) Result {
 	}
 	b.people()
 	b.trouble()
-	w.run(w.start.Add(o.Length))
+	w.Run(w.start.Add(o.Length))
 	b.peace()
-	w.run(w.now.Add(3 * time.Second))
+	w.Run(w.now.Add(3 * time.Second))
 	b.done = true
-	w.run(w.now.Add(90 * time.Second))
+	w.Run(w.now.Add(90 * time.Second))
 	b.judge.verdict(b)
-	return Result{Seed: o.Seed, Trace: w.trace, Lines: w.lines, Violations: b.judge.violations, Counts: b.judge.counts}
+	return Result{Seed: o.Seed, Trace: w.trace, Lines: w.lines, Violations: b.judge.violations, Tail: b.judge.tail, Counts: b.judge.counts}
 }
 
 // machine is the broker as a Machine of the simulation.

@@ -14,6 +14,7 @@ import (
 type judge struct {
 	w          *World
 	violations []string
+	tail       []string
 	counts     map[string]int
 
 	attempts map[string]int             // door/id → times tried
@@ -37,6 +38,9 @@ const violationsMax = 20
 func (j *judge) violation(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	j.w.Say("VIOLATION %s", line)
+	if len(j.violations) == 0 {
+		j.tail = j.w.Tail()
+	}
 	if len(j.violations) < violationsMax {
 		j.violations = append(j.violations, line)
 	}

@@ -15,9 +15,7 @@
 package simulation
 
 import (
-	"container/heap"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -31,13 +29,18 @@ type World struct {
 	queue events
 	order uint64
 
-	tell  func(line string) // nil: only the hash is kept
+	tell  func(line string) // nil: only the hash and the newest lines are kept
 	trace uint64
 	lines int
+	line  []byte
+	tail  [tailLines][]byte // the newest lines, in a ring
 }
 
-// newWorld begins a history. tell, if not nil, gets every line of the trace.
-func newWorld(seed uint64, tell func(string)) *World {
+// tailLines is how much of the trace is kept to be shown beside a violation.
+const tailLines = 60
+
+// NewWorld begins a history. tell, if not nil, gets every line of the trace.
+func NewWorld(seed uint64, tell func(string)) *World {
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	return &World{rng: rand.New(rand.NewPCG(seed, 0x77656972)), start: start, now: start, tell: tell}
 }
@@ -48,7 +51,7 @@ func (w *World) Now() time.Time { return w.now }
 // After lets fn happen once d has passed.
 func (w *World) After(d time.Duration, fn func()) {
 	w.order++
-	heap.Push(&w.queue, &event{at: w.now.Add(d), order: w.order, fn: fn})
+	w.queue.push(event{at: w.Elapsed() + d, order: w.order, fn: fn})
 }
 
 // Between draws a duration.
@@ -62,51 +65,96 @@ func (w *World) Chance(percent int) bool { return w.rng.IntN(100) < percent }
 // Pick draws a number below n.
 func (w *World) Pick(n int) int { return w.rng.IntN(n) }
 
+// Elapsed is how much true time has passed since the beginning.
+func (w *World) Elapsed() time.Duration { return w.now.Sub(w.start) }
+
 // Say adds a line to the trace.
 func (w *World) Say(format string, args ...any) {
-	line := fmt.Sprintf("%9.3fms ", float64(w.now.Sub(w.start).Microseconds())/1000) + fmt.Sprintf(format, args...)
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%x %s", w.trace, line)
-	w.trace = h.Sum64()
+	w.line = fmt.Appendf(w.line[:0], "%9.3fms ", float64(w.now.Sub(w.start).Microseconds())/1000)
+	w.line = fmt.Appendf(w.line, format, args...)
+	for _, c := range w.line { // FNV-1a, from line to line
+		w.trace = (w.trace ^ uint64(c)) * 1099511628211
+	}
+	keep := &w.tail[w.lines%tailLines]
+	*keep = append((*keep)[:0], w.line...)
 	w.lines++
 	if w.tell != nil {
-		w.tell(line)
+		w.tell(string(w.line))
 	}
 }
 
-// run lets things happen until the given time has passed or nothing is left.
-func (w *World) run(until time.Time) {
-	for w.queue.Len() > 0 && !w.queue[0].at.After(until) {
-		e := heap.Pop(&w.queue).(*event)
-		w.now = e.at
+// Tail returns the newest lines of the trace, oldest first.
+func (w *World) Tail() []string {
+	var tail []string
+	for i := max(0, w.lines-tailLines); i < w.lines; i++ {
+		tail = append(tail, string(w.tail[i%tailLines]))
+	}
+	return tail
+}
+
+// Trace returns the hash of the trace, and of how many lines.
+func (w *World) Trace() (hash uint64, lines int) { return w.trace, w.lines }
+
+// Run lets things happen until the given time has passed or nothing is left.
+func (w *World) Run(until time.Time) {
+	end := until.Sub(w.start)
+	for len(w.queue) > 0 && w.queue[0].at <= end {
+		e := w.queue.pop()
+		w.now = w.start.Add(e.at)
 		e.fn()
 	}
 	w.now = until
 }
 
 type event struct {
-	at    time.Time
-	order uint64 // of two at one time, the one asked for first
+	at    time.Duration // since the beginning
+	order uint64        // of two at one time, the one asked for first
 	fn    func()
 }
 
-type events []*event
+func (e event) before(o event) bool { return e.at < o.at || e.at == o.at && e.order < o.order }
 
-func (q events) Len() int { return len(q) }
-func (q events) Less(i, j int) bool {
-	if !q[i].at.Equal(q[j].at) {
-		return q[i].at.Before(q[j].at)
+// events are a heap. It is written out because half of all a history does is to wait.
+type events []event
+
+func (q *events) push(e event) {
+	*q = append(*q, e)
+	h := *q
+	i := len(h) - 1
+	for i > 0 {
+		up := (i - 1) / 2
+		if !e.before(h[up]) {
+			break
+		}
+		h[i], i = h[up], up
 	}
-	return q[i].order < q[j].order
+	h[i] = e
 }
-func (q events) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-func (q *events) Push(x any)   { *q = append(*q, x.(*event)) }
-func (q *events) Pop() any {
-	last := len(*q) - 1
-	e := (*q)[last]
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return e
+
+func (q *events) pop() event {
+	h := *q
+	first, last := h[0], h[len(h)-1]
+	h[len(h)-1] = event{}
+	h = h[:len(h)-1]
+	*q = h
+	i := 0
+	for {
+		down := 2*i + 1
+		if down >= len(h) {
+			break
+		}
+		if down+1 < len(h) && h[down+1].before(h[down]) {
+			down++
+		}
+		if !h[down].before(last) {
+			break
+		}
+		h[i], i = h[down], down
+	}
+	if len(h) > 0 {
+		h[i] = last
+	}
+	return first
 }
 
 // Result is what a history came to.
@@ -115,15 +163,20 @@ type Result struct {
 	Trace      uint64 // hash of the trace
 	Lines      int
 	Violations []string
+	Tail       []string // of the trace, up to the first violation
 	Counts     map[string]int
 }
 
-// String tells the result in a line and each violation in one more.
+// String tells the result in a line, each violation in one more, and what happened
+// before the first.
 func (r Result) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d: trace %016x of %d lines, %v", r.Seed, r.Trace, r.Lines, r.Counts)
 	for _, v := range r.Violations {
 		b.WriteString("\n  " + v)
+	}
+	for _, line := range r.Tail {
+		b.WriteString("\n    " + line)
 	}
 	return b.String()
 }
