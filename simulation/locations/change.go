@@ -302,10 +302,7 @@ func (c *controller) promoteFrom(p *proc, n note, force bool) error {
 	case n.revision == 0 && !w.rules.PromotesUnborn, parted && !w.rules.PartedPromotes, known && !w.rules.ForkedPromotes:
 		return errConflict
 	}
-	whole := true
-	for _, u := range c.h.inOrder() {
-		whole = whole && n.Whole[u.name] == n.Units[u.name]
-	}
+	whole := c.whole(n)
 	if !whole && !force && !w.rules.HalfCopies {
 		return errConflict
 	}
@@ -338,6 +335,16 @@ func (c *controller) promoteFrom(p *proc, n note, force bool) error {
 	}
 	p.point("when a promoted location serves")
 	return nil
+}
+
+// whole reports whether every copy here had all there was, once.
+func (c *controller) whole(n note) bool {
+	for _, u := range c.h.inOrder() {
+		if n.Whole[u.name] != n.Units[u.name] {
+			return false
+		}
+	}
+	return true
 }
 
 // take makes this location the holder of a term.

@@ -158,6 +158,9 @@ func (c *controller) takeOver(p *proc, n note) {
 // claim takes a term that the primary has passed on to here, when its own call to do so
 // was lost.
 func (c *controller) claim(p *proc, term uint64) {
+	if !c.whole(c.last) && !c.h.w.rules.HalfCopies {
+		return // it was not passed on: that waits for the copies
+	}
 	c.h.w.Say("%s claims term %d", c.h.name, term)
 	if len(c.h.w.voters) > 0 {
 		r, err := c.acquire(p, term)
