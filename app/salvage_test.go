@@ -137,9 +137,9 @@ func TestACopyThatBeganWithASnapshotGetsEverything(t *testing.T) {
 		}
 	}
 	west, east := twoLocations(t, map[string]any{"snapshotEvery": int64(1 << 20), "before": before})
-	if !strings.Contains(west.log.String(), "is sent a snapshot to begin with") {
-		t.Fatal("east began at the beginning: nothing is tested")
-	}
+	until(t, func() string { return "a snapshot for east to begin with, without which nothing is tested" }, func() bool {
+		return strings.Contains(west.log.String(), "is sent a snapshot to begin with")
+	})
 	until(t, func() string { return "a switch to east" }, func() bool {
 		return west.ask(t.Context(), "POST", groupPath+"/switch", map[string]any{"to": "east"}, nil) == nil
 	})
