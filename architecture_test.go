@@ -37,6 +37,7 @@ var floors = []floor{
 	{"kernel/replica", []string{"internal", "kernel/fault", "kernel/journal", "kernel/replica"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"kernel/ballot", []string{"internal", "kernel/fault", "kernel/ballot"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"kernel/link", []string{"internal", "kernel/fault", "kernel/journal", "kernel/replica", "kernel/link"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
+	{"kernel/audit", []string{"internal", "kernel/fault", "kernel/journal", "kernel/replica", "kernel/audit"}, "kernel order: resource, audit, identity, link, replica, journal, ballot, fault"},
 	{"kernel/identity", []string{"internal", "kernel/fault", "kernel/journal", "kernel/replica", "kernel/identity"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"kernel/resource", []string{"internal", "kernel"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"service/bus", []string{"internal", "wire", "kernel", "service/bus"}, "any service can be read, tested or removed alone; meet by resource id, event, or an interface the consumer declares"},
