@@ -73,7 +73,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
-	o.Location, o.Settled = p.o.Location, p.bus.Settled
+	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))

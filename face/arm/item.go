@@ -283,7 +283,11 @@ func (q *request) act(id resource.ID, step string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	given, err := q.o.Registry.Act(resource.CalledAt(q.Context(), q.Host), id, step, body)
+	host := q.Host
+	if q.o.Host != nil {
+		host = q.o.Host(host, id)
+	}
+	given, err := q.o.Registry.Act(resource.CalledAt(q.Context(), host), id, step, body)
 	if err != nil {
 		return reply{}, err
 	}
