@@ -28,6 +28,7 @@ type Options struct {
 	ClusterPeers  map[string]string
 	ClusterSecret string
 	SecretFile    string
+	KeyFile       string // seals secrets; empty: see sealing
 	NATS          string // URL of an external cluster that keeps the journals
 
 	Sync          string // see syncModes
@@ -115,6 +116,7 @@ func Settings(o *Options) *settings.Set {
 	g.Duration(&o.LeaseTimeout, "lease-timeout", "How long the owner of a unit may be silent before another node takes over. The same on all nodes.")
 
 	g = set.Group("Storage")
+	g.Text(&o.KeyFile, "secrets-key-file", "FILE", "Keys that seal the secrets in the journal (shared access keys, passwords): 32 random bytes as base64 on each line. The first one seals, all open. The same on all nodes. Not given: secrets-key in the data directory, made on the first start; where nodes share a secret, a key derived from that.")
 	g.Choice(&o.Sync, "sync", syncModes, "When an acknowledged write is safe on disk: always before it is acknowledged, or up to a second later.")
 	g.Size(&o.SnapshotEvery, "snapshot-every", "Journal written between two snapshots of a unit, at least.")
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")

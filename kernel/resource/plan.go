@@ -16,8 +16,8 @@ const bodyBytesMax = 512 << 10
 
 // plan decides what a request changes: all its documents, or nothing.
 type plan struct {
+	codec
 	state    *registry.State
-	types    *Types
 	random   io.Reader
 	view     View
 	steps    []step
@@ -33,8 +33,8 @@ type step struct {
 	body  []byte // nil: it is there already, just so
 }
 
-func newPlan(state *registry.State, types *Types, random io.Reader) *plan {
-	return &plan{state: state, types: types, random: random, view: newView(state), declared: map[string]bool{}}
+func newPlan(state *registry.State, c codec, random io.Reader) *plan {
+	return &plan{codec: c, state: state, random: random, view: newView(state, c), declared: map[string]bool{}}
 }
 
 // put takes in the documents of one request, parents before children.
@@ -72,7 +72,9 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		return nil, nil
 	}
 	var old *Document
-	if have, exists := p.view.Get(d.ID); exists {
+	if have, exists, err := p.view.find(d.ID); err != nil {
+		return nil, err
+	} else if exists {
 		old, d.ID = &have, have.ID
 	} else {
 		d.ID = d.ID.withType(t.Name)
@@ -116,13 +118,13 @@ func (p *plan) check() {
 				p.problem(s.doc, fault.QuotaExceeded, "There would be %d %s here, and there may be %d at most.", n, lastPart(s.typ.Name), s.typ.SiblingsMax)
 			}
 		}
-		p.encode(s)
+		p.compare(s)
 	}
 }
 
-// encode finds out whether anything changes.
-func (p *plan) encode(s *step) {
-	body, err := encode(s.doc)
+// compare finds out whether anything changes.
+func (p *plan) compare(s *step) {
+	body, err := p.encode(s.doc)
 	if err != nil || len(body) > bodyBytesMax {
 		p.problem(s.doc, fault.TooLarge, "The resource is larger than %d KiB.", bodyBytesMax>>10)
 		return

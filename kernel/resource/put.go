@@ -78,7 +78,7 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 }
 
 func merge(have Document, changes map[string]any) (Document, error) {
-	current, err := encode(have)
+	current, err := json.Marshal(have.declared())
 	if err != nil {
 		return Document{}, err
 	}
@@ -195,7 +195,7 @@ func (r *Registry) change(ctx context.Context, decide func(*plan) error) ([]Resu
 	var results []Result
 	var refusal error
 	err := r.unit.Call(ctx, func(t Turn) {
-		p := newPlan(r.state, r.types, r.random)
+		p := newPlan(r.state, r.codec, r.random)
 		if refusal = decide(p); refusal != nil {
 			return
 		}
@@ -217,7 +217,7 @@ func (r *Registry) carryOut(t Turn, p *plan) ([]Result, error) {
 			}
 		}
 		e, _ := r.state.Get(id)
-		d, err := decode(e)
+		d, err := r.decode(e)
 		if err != nil {
 			return nil, err
 		}
