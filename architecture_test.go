@@ -58,6 +58,7 @@ var pure = map[string]string{
 	"kernel/replica/core":         "a seed must replay it",
 	"kernel/ballot/core":          "who may own must be playable under a seed",
 	"kernel/link/core":            "what passes between locations must be playable under a seed",
+	"kernel/audit/history":        "copies of a log must be the same everywhere",
 	"kernel/resource/registry":    "replicas must agree on what is declared",
 	"service/bus/internal/broker": "replicas must agree on every message",
 	"service/bus/internal/filter": "a rule must match the same everywhere",

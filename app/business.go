@@ -18,6 +18,7 @@ import (
 	"weir/kernel/identity"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/operate/audit"
 	"weir/service/bus"
 	"weir/wire/amqp/server"
 )
@@ -74,6 +75,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.AuditLog = p.audit.Load().Handler
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)
@@ -214,7 +216,7 @@ func (p *Platform) openUnit(ctx context.Context, o replica.Options) (*replica.Un
 	o.LeaseTimeout = p.o.LeaseTimeout
 	o.SnapshotEveryBytes = int(p.o.SnapshotEvery)
 	o.Observer = p.units.Observe(o.Unit)
-	if o.Unit != registryUnit {
+	if o.Unit != registryUnit && o.Unit != audit.Unit { // which belong to the location itself
 		return p.openMember(ctx, o)
 	}
 	return replica.Open(ctx, p.store, o)

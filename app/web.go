@@ -52,7 +52,12 @@ func (w *web) answer(h http.Handler) { w.handler.Store(&h) }
 func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 	r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
 	if peer, ok := r.Context().Value(peerKey{}).(string); ok {
-		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		if !w.p.answerAudit(out, r, peer) {
+			w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		}
+		return
+	}
+	if w.p.answerAudit(out, r, "") {
 		return
 	}
 	(*w.handler.Load()).ServeHTTP(out, r)

@@ -18,6 +18,7 @@
 //	GET    /healthz/live, /healthz/ready, /health (as the emulator answers)
 //	GET    /metrics
 //	GET    /status                    node, units, roles, owners, epochs, positions
+//	GET    /audit                     who did what, and who was refused
 //	POST   /deploy?name=FILE          apply a document file of any known form
 //	*      /subscriptions/...         resources by ARM id
 //	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
@@ -76,6 +77,9 @@ type Options struct {
 	// Continuity gives the handler below /continuity/, for administrators; nil: none.
 	Continuity func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
 
+	// AuditLog gives the handler of GET /audit, for administrators; nil: none.
+	AuditLog func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
+
 	WebOrigins []string // origins or hosts whose pages may open the WebSocket; "*" is all
 	Pprof      bool
 	Logger     *slog.Logger
@@ -111,6 +115,10 @@ func New(life context.Context, o Options) *API {
 	if o.Continuity != nil {
 		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { refuse(w, r, o.Logger, "", err) })
 		a.mux.HandleFunc("/continuity/", a.admitted(h.ServeHTTP))
+	}
+	if o.AuditLog != nil {
+		h := o.AuditLog(func(w http.ResponseWriter, r *http.Request, err error) { refuse(w, r, o.Logger, "", err) })
+		a.mux.HandleFunc("/audit", a.admitted(h.ServeHTTP))
 	}
 	a.mux.HandleFunc("/", a.nothing)
 	if o.Pprof {
