@@ -101,12 +101,13 @@ func (p *Platform) takeAMQP(conn *sniff.Conn) {
 		conn.Close()
 		return
 	}
-	p.serveAMQP(p.life, conn, conn.TLS())
+	p.serveAMQP(connContext(p.life, conn), conn, conn.TLS())
 }
 
 // serveAMQP serves a connection until it ends.
 func (p *Platform) serveAMQP(ctx context.Context, conn net.Conn, state *tls.ConnectionState) {
-	info := server.PeerInfo{Remote: conn.RemoteAddr(), TLS: state, Loopback: hop.Loopback(conn.RemoteAddr())}
+	info := server.PeerInfo{Remote: conn.RemoteAddr(), TLS: state, External: external(ctx)}
+	info.Loopback = hop.Loopback(conn.RemoteAddr()) && !info.External // a proxy here may speak for the world
 	if err := p.bus.ServeAMQP(ctx, conn, info); err != nil {
 		p.log.Debug("a connection broke", "peer", info.Remote.String(), "error", err)
 	}

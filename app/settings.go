@@ -17,6 +17,7 @@ type Options struct {
 	Namespace string // the namespace clients reach that name none; made on the first start
 
 	AMQP, AMQPS, HTTP, HTTPS, Admin string // door addresses; see listen
+	ExternalAMQPS, ExternalHTTPS    string // of doors for other networks
 
 	TLSCert, TLSKey string   // files that take the place of the local CA
 	TLSNames        []string // further names for the local CA's certificate
@@ -69,6 +70,8 @@ func Defaults() Options {
 		HTTP:          "localhost:8080",
 		HTTPS:         "localhost:8443",
 		Admin:         "localhost:5300",
+		ExternalAMQPS: doorOff,
+		ExternalHTTPS: doorOff,
 		Node:          "n1",
 		Location:      "local",
 		Sync:          syncAlways,
@@ -97,6 +100,8 @@ func Settings(o *Options) *settings.Set {
 	g.Text(&o.HTTP, "http", form, "HTTP door: resources, health, metrics, AMQP over WebSockets.")
 	g.Text(&o.HTTPS, "https", form, "HTTP door where clients expect TLS.")
 	g.Text(&o.Admin, "admin", form, "The door the Service Bus emulator has for administration and health.")
+	g.Text(&o.ExternalAMQPS, "external-amqps", form, "AMQP door for other networks: it speaks TLS only, its peers are never taken for this machine's, and namespaces whose publicNetworkAccess is Disabled are not reached through it.")
+	g.Text(&o.ExternalHTTPS, "external-https", form, "HTTP door for other networks, with the same rules.")
 	g.Strings(&o.WebOrigins, "web-origins", "ORIGIN", "Origins (https://app.example.com) whose web pages may use AMQP over WebSockets, beside those of this machine; * is all.")
 
 	g = set.Group("TLS")

@@ -133,15 +133,23 @@ func (l *nodeListener) Close() error   { l.once.Do(func() { close(l.closed) }); 
 func (l *nodeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 type (
-	tlsKey  struct{}
-	nodeKey struct{}
-	peerKey struct{}
+	tlsKey      struct{}
+	nodeKey     struct{}
+	peerKey     struct{}
+	externalKey struct{}
 )
+
+// external reports whether what comes in a context came through a door for other
+// networks.
+func external(ctx context.Context) bool { return ctx.Value(externalKey{}) != nil }
 
 // connContext notes what the door knows of a connection where handlers find it.
 func connContext(ctx context.Context, conn net.Conn) context.Context {
 	switch c := conn.(type) {
 	case *sniff.Conn:
+		if c.External() {
+			ctx = context.WithValue(ctx, externalKey{}, true)
+		}
 		return context.WithValue(ctx, tlsKey{}, c.TLS())
 	case nodeConn:
 		return context.WithValue(ctx, nodeKey{}, true)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -40,8 +41,16 @@ func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := websocket.NetConn(a.life, socket, websocket.MessageBinary)
 	socket.SetReadLimit(socketMessageBytesMax) // NetConn takes the limit away
-	a.o.ServeAMQP(a.life, tunnel{conn, peerOf(r)}, r.TLS)
+	a.o.ServeAMQP(asOf{a.life, r.Context()}, tunnel{conn, peerOf(r)}, r.TLS)
 }
+
+// asOf is a context that lives as the program does, and knows what a request's knew.
+type asOf struct {
+	context.Context
+	request context.Context
+}
+
+func (c asOf) Value(key any) any { return c.request.Value(key) }
 
 func (a *API) acceptable(r *http.Request) error {
 	if a.o.ServeAMQP == nil {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"net"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -67,7 +68,15 @@ func (v *visit) plain(response []byte) (any, error) {
 	return l, nil
 }
 
-func (v *visit) peer() identity.Peer { return identity.Peer{Loopback: v.info.Loopback} }
+func (v *visit) peer() identity.Peer {
+	p := identity.Peer{Loopback: v.info.Loopback, External: v.info.External}
+	if v.info.Remote != nil {
+		if at, err := netip.ParseAddrPort(v.info.Remote.String()); err == nil {
+			p.Addr = at.Addr()
+		}
+	}
+	return p
+}
 
 func serverName(state *tls.ConnectionState) string {
 	if state == nil {
