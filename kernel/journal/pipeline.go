@@ -100,6 +100,9 @@ func (p *pipeline) enqueue(ctx context.Context, expect Tail, records [][]byte, p
 	if err := p.continues(expect, pending.next.Epoch); err != nil {
 		return err
 	}
+	if err := p.l.store.room.refuses(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
 	for i, rec := range records {
 		p.queue = append(p.queue, &sending{at: expect.Last + 1 + Position(i), rec: rec})
 		p.bytes += len(rec)
@@ -356,6 +359,15 @@ func (p *pipeline) fail(err error) {
 	}
 	p.queue, p.sent, p.window, p.bytes, p.failed = nil, 0, 0, 0, err
 	p.freed()
+}
+
+// giveUp ends what is under way: the log will say nothing of it.
+func (p *pipeline) giveUp(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) > 0 {
+		p.fail(why)
+	}
 }
 
 // close ends the pipeline: what is under way is unknown for ever.

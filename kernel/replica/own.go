@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -284,7 +283,7 @@ func (o *owner) lose(change func()) {
 	u.core.Ready() // says what was lost, which is known here
 	u.placed = false
 	u.log.Warn("this node has lost the unit", "epoch", o.t.epoch, "reason", cmp.Or(o.failure, errLeaseGone))
-	u.note(fault.New(fault.Unavailable, "%s is being folded again.", u.o.Unit))
+	u.note(u.refolding(cmp.Or(o.failure, errLeaseGone)))
 }
 
 // end tells everybody outside that the ownership has ended.

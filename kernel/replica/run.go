@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -34,7 +33,7 @@ func (u *Unit) run(live, seek context.Context) {
 		}
 		if err != nil && !changed {
 			u.log.Warn("the replica starts again", "error", err)
-			u.note(fault.Wrap(fault.Unavailable, err, "%s is being folded again.", u.o.Unit))
+			u.note(u.refolding(err))
 			u.leaveToOthers()
 			retry.wait(seek)
 		}
