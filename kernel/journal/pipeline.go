@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"weir/internal/wall"
 	"weir/kernel/journal/record"
 )
 
@@ -72,7 +73,7 @@ func newPipeline(l *stream) *pipeline {
 
 // append sends batch behind expect.
 func (p *pipeline) append(ctx context.Context, expect Tail, epoch uint64, batch []byte) *Pending {
-	records, next := record.Split(expect, epoch, time.Now(), batch)
+	records, next := record.Split(expect, epoch, wall.Now(), batch)
 	pending := NewPending(expect.Last+1, next)
 	if err := p.enqueue(ctx, expect, records, pending); err != nil {
 		pending.Resolve(err)
