@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"weir/kernel/fault"
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -21,7 +21,7 @@ func (u *Unit) run(live, seek context.Context) {
 	for seek.Err() == nil {
 		s, stint, end := u.stint(seek)
 		u.enter(live, s)
-		began := time.Now()
+		began := wall.Now()
 		err := u.life(live, stint, s)
 		changed := stint.Err() != nil
 		end()
@@ -34,7 +34,7 @@ func (u *Unit) run(live, seek context.Context) {
 		}
 		if err != nil && !changed {
 			u.log.Warn("the replica starts again", "error", err)
-			u.note(fault.Wrap(fault.Unavailable, err, "%s is being folded again.", u.o.Unit))
+			u.note(u.refolding(err))
 			u.leaveToOthers()
 			retry.wait(seek)
 		}
@@ -67,7 +67,7 @@ func (u *Unit) life(live, stint context.Context, s Standing) error {
 		if err != nil {
 			return u.stands(err)
 		}
-		u.held, u.idle = h, time.Now()
+		u.held, u.idle = h, wall.Now()
 	}
 	if s.Mode == Secondary {
 		return u.stands(u.copyWhile(stint, u.held))
@@ -76,7 +76,7 @@ func (u *Unit) life(live, stint context.Context, s Standing) error {
 		return u.stands(err)
 	}
 	err := newOwner(u, u.held).run(live, stint)
-	u.idle = time.Now()
+	u.idle = wall.Now()
 	return err
 }
 
@@ -202,7 +202,7 @@ func (u *Unit) openEpoch(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("fold to the end: %w", err)
 	}
-	u.core.Open(end, time.Now())
+	u.core.Open(end, wall.Now())
 	a := u.core.Ready().Append
 	p := u.o.Log.Append(ctx, a.After, a.Epoch, a.Data)
 	u.core.Submitted(a.ID, p.Next())

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -211,7 +212,7 @@ func (u *Unit) copy(ctx context.Context) {
 	}
 	var retry backoff
 	for ctx.Err() == nil {
-		began := time.Now()
+		began := wall.Now()
 		err := u.o.Source.Run(ctx, u.o.Log)
 		if time.Since(began) > backoffMax {
 			retry.reset()

@@ -3,8 +3,8 @@ package bus
 import (
 	"context"
 	"strings"
-	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
@@ -30,7 +30,7 @@ func (c credentials) Token(ns, kind, audience, token string, peer identity.Peer)
 	if err != nil {
 		return identity.Principal{}, err
 	}
-	return v.Verify(token, audience, peer, time.Now())
+	return v.Verify(token, audience, peer, wall.Now())
 }
 
 // Key implements amqp.Credentials.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/replica"
@@ -163,7 +164,7 @@ func (v *visit) namespaceOf(w *server.Conn, me login) (*namespace.Namespace, err
 		return ns, err
 	}
 	ns, err := find()
-	for until := time.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && time.Now().Before(until); {
+	for until := wall.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && wall.Now().Before(until); {
 		<-time.After(lookAgain)
 		ns, err = find()
 	}
