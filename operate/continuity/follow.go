@@ -79,7 +79,7 @@ func (g *group) heedPeer(ctx context.Context, cfg config, n note) {
 	if err := g.ask(probe, cfg, http.MethodGet, "", nil, &said); err != nil || said.Term <= n.Term || said.Holder != cfg.pairing.Peer {
 		return // not to be heard is nothing new: the voters say whether this location may go on
 	}
-	g.deposed(ctx, &ballot.Deposed{Term: said.Term, Holder: said.Holder})
+	_ = g.deposed(ctx, &ballot.Deposed{Term: said.Term, Holder: said.Holder}) // else it is tried again
 }
 
 // followPeer looks at the primary: its term, its documents, whether it is there.

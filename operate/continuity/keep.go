@@ -58,23 +58,40 @@ func (g *group) keep(term uint64) {
 	ctx, cancel := context.WithCancel(context.Background())
 	g.stopKeep = cancel
 	g.kept.Go(func() {
-		err := polls.Keep(ctx, term, func(until time.Time) {
-			g.granted.Store(&until)
-			for unit := range n.Units {
-				if m, ok := g.c.o.Members(unit); ok {
-					m.Permit.Extend(until)
+		for ctx.Err() == nil {
+			err := polls.Keep(ctx, term, func(r ballot.Round) {
+				if !r.Won {
+					return
 				}
+				g.granted.Store(&r.Until)
+				for unit := range n.Units {
+					if m, ok := g.c.o.Members(unit); ok {
+						m.Permit.Extend(r.Until)
+					}
+				}
+			})
+			deposed, over := errors.AsType[*ballot.Deposed](err)
+			if over && g.deposed(ctx, deposed) == nil {
+				return
 			}
-		})
-		var deposed *ballot.Deposed
-		if errors.As(err, &deposed) {
-			g.deposed(ctx, deposed)
+			pause(ctx, stepEvery) // what could not be noted is asked and noted again
 		}
 	})
 }
 
-// deposed gives up: another location holds a later term.
-func (g *group) deposed(ctx context.Context, d *ballot.Deposed) {
+// pause waits for a time, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+// deposed gives up: another location holds a later term. The error: that could not be
+// noted.
+func (g *group) deposed(ctx context.Context, d *ballot.Deposed) error {
 	g.c.log.Warn("this location has lost the group", "group", g.name, "holder", d.Holder, "term", d.Term)
 	_, n := g.look()
 	for unit := range n.Units {
@@ -92,4 +109,5 @@ func (g *group) deposed(ctx context.Context, d *ballot.Deposed) {
 	if err != nil && ctx.Err() == nil {
 		g.c.log.Error("the loss of the group could not be noted", "error", err)
 	}
+	return err
 }
