@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir/kernel/ballot"
+	"weir/operate/continuity/core"
 )
 
 // polls are the voters; nil: the group has none.
@@ -49,9 +50,15 @@ func (g *group) keep(term uint64) {
 	}
 	g.keeping = term
 	g.granted.Store(nil)
+	g.doubt.Store(0)
 	polls := g.polls(cfg)
 	if term == 0 || polls == nil {
 		return
+	}
+	for unit := range n.Units {
+		if m, ok := g.c.o.Members(unit); ok {
+			m.Permit.Extend(time.Time{}) // it was for another term, which may have been passed on
+		}
 	}
 	now := time.Now()
 	g.granted.Store(&now)
@@ -59,17 +66,7 @@ func (g *group) keep(term uint64) {
 	g.stopKeep = cancel
 	g.kept.Go(func() {
 		for ctx.Err() == nil {
-			err := polls.Keep(ctx, term, func(r ballot.Round) {
-				if !r.Won {
-					return
-				}
-				g.granted.Store(&r.Until)
-				for unit := range n.Units {
-					if m, ok := g.c.o.Members(unit); ok {
-						m.Permit.Extend(r.Until)
-					}
-				}
-			})
+			err := polls.Keep(ctx, term, func(r ballot.Round) { g.heard(n, term, r) })
 			deposed, over := errors.AsType[*ballot.Deposed](err)
 			if over && g.deposed(ctx, deposed) == nil {
 				return
@@ -77,6 +74,21 @@ func (g *group) keep(term uint64) {
 			pause(ctx, stepEvery) // what could not be noted is asked and noted again
 		}
 	})
+}
+
+// heard takes what a round of voters said about the term that is kept.
+func (g *group) heard(n note, term uint64, r ballot.Round) {
+	h := core.Listen(term, r.Poll)
+	g.doubt.Store(h.Doubt)
+	if !h.Extend {
+		return
+	}
+	g.granted.Store(&r.Until)
+	for unit := range n.Units {
+		if m, ok := g.c.o.Members(unit); ok {
+			m.Permit.Extend(r.Until)
+		}
+	}
 }
 
 // pause waits for a time, or until ctx ends.
@@ -93,19 +105,7 @@ func pause(ctx context.Context, d time.Duration) {
 // noted.
 func (g *group) deposed(ctx context.Context, d *ballot.Deposed) error {
 	g.c.log.Warn("this location has lost the group", "group", g.name, "holder", d.Holder, "term", d.Term)
-	_, n := g.look()
-	for unit := range n.Units {
-		if m, ok := g.c.o.Members(unit); ok {
-			m.Permit.Revoke()
-		}
-	}
-	_, err := g.change(ctx, func(n *note) bool {
-		if n.Term >= d.Term {
-			return false
-		}
-		n.Term, n.Holder, n.Phase, n.To = d.Term, d.Holder, phaseNone, ""
-		return true
-	})
+	err := core.GiveUp(g.hands(ctx), d.Term, d.Holder)
 	if err != nil && ctx.Err() == nil {
 		g.c.log.Error("the loss of the group could not be noted", "error", err)
 	}
