@@ -191,8 +191,8 @@ func (p *Polls) Keep(ctx context.Context, term uint64, told func(Round)) error {
 			return ctx.Err()
 		}
 		told(r)
-		if !r.Won && r.Poll.Beyond(term) {
-			return &Deposed{r.Term, r.Holder}
+		if later, holder, over := r.Poll.Beyond(term); over && !r.Won {
+			return &Deposed{later, holder}
 		}
 		select {
 		case <-every.C:

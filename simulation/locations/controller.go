@@ -249,13 +249,13 @@ func (c *controller) listen(p *proc, term uint64, r round) bool {
 	heard := core.Listen(term, r.poll)
 	newest, holder, _ := r.poll.Newest()
 	if w.rules.OneVoteDeposes && newest > term {
-		heard = core.Heard{Over: true}
+		heard = core.Heard{Over: true, Term: newest, Holder: holder}
 	}
 	c.doubt = heard.Doubt
 	switch {
 	case heard.Over:
-		w.judge.givesUp(c, term, newest)
-		return core.GiveUp(c.hands(p), newest, holder) == nil || w.rules.LossUnnoted
+		w.judge.givesUp(c, term, heard.Term)
+		return core.GiveUp(c.hands(p), heard.Term, heard.Holder) == nil || w.rules.LossUnnoted
 	case heard.Extend:
 		c.granted = r.until
 		for _, u := range c.h.inOrder() {

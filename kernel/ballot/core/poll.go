@@ -32,10 +32,18 @@ func (p *Poll) Newest() (term uint64, holder string, know int) {
 	return term, holder, p.count(func(a Answer) bool { return a.Term == term })
 }
 
-// Beyond reports whether a majority knows of a later term than one: it is over then. Of
-// fewer voters that says nothing: a candidate that lost leaves votes behind.
-func (p *Poll) Beyond(term uint64) bool {
-	return p.count(func(a Answer) bool { return a.Term > term }) >= p.Majority()
+// Beyond reports whether a majority knows of later terms than one, of other locations: it
+// is over then, and the newest of them is returned. Of fewer voters that says nothing: a
+// candidate that lost leaves votes behind, and so does the holder itself.
+func (p *Poll) Beyond(term uint64) (later uint64, holder string, over bool) {
+	know := p.count(func(a Answer) bool {
+		is := a.Term > term && a.Holder != p.Location
+		if is && a.Term > later {
+			later, holder = a.Term, a.Holder
+		}
+		return is
+	})
+	return later, holder, know >= p.Majority()
 }
 
 // Willing is how many would grant a term to who asks.

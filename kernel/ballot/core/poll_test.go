@@ -23,12 +23,14 @@ func TestWhatVotersComeTo(t *testing.T) {
 		"one knows a later one and one is silent": {[]core.Answer{mine, later}, false, false, 1, 1, 4},
 		"two know a later one":                    {[]core.Answer{mine, later, later}, false, true, 1, 0, 4},
 		"one still has heard of another":          {[]core.Answer{mine, held, {}}, false, false, 2, 0, 3},
+		"it asked for a later one in vain":        {[]core.Answer{{Term: 5, Holder: "west"}, later, mine}, false, false, 1, 0, 5},
 		"nobody answers":                          {nil, false, false, 0, 3, 0},
 	} {
 		p := core.Poll{Voters: 3, Location: "west", Answers: c.answers}
 		newest, _, _ := p.Newest()
-		if p.Won() != c.won || p.Beyond(3) != c.beyond || p.Willing(3) != c.willing || p.Silent() != c.silent || newest != c.newest {
-			t.Errorf("%s: won %v, over %v, willing %d, silent %d, newest %d; want %+v", what, p.Won(), p.Beyond(3), p.Willing(3), p.Silent(), newest, c)
+		_, _, over := p.Beyond(3)
+		if p.Won() != c.won || over != c.beyond || p.Willing(3) != c.willing || p.Silent() != c.silent || newest != c.newest {
+			t.Errorf("%s: won %v, over %v, willing %d, silent %d, newest %d; want %+v", what, p.Won(), over, p.Willing(3), p.Silent(), newest, c)
 		}
 	}
 }

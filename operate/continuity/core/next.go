@@ -246,20 +246,22 @@ func atEnd(n Note, c Copy) bool {
 
 // Heard is what a round of voters means for who keeps a term.
 type Heard struct {
-	Extend bool   // it may be relied on again
-	Over   bool   // a majority knows of a later one
+	Extend bool // it may be relied on again
+	Over   bool // a majority knows of a later one of the other location, this one:
+	Term   uint64
+	Holder string
 	Doubt  uint64 // some voter knows of a later one, which no majority has; 0: none does
 }
 
 // Listen tells.
 func Listen(term uint64, p ballot.Poll) Heard {
-	newest, _, _ := p.Newest()
-	switch {
-	case p.Won(): // then nobody can have a majority for a later term
+	if p.Won() { // then nobody can have a majority for a later term
 		return Heard{Extend: true}
-	case p.Beyond(term):
-		return Heard{Over: true}
-	case newest > term:
+	}
+	if later, holder, over := p.Beyond(term); over {
+		return Heard{Over: true, Term: later, Holder: holder}
+	}
+	if newest, _, _ := p.Newest(); newest > term {
 		return Heard{Doubt: newest}
 	}
 	return Heard{}
