@@ -62,6 +62,7 @@ var pure = map[string]string{
 	"kernel/resource/registry":    "replicas must agree on what is declared",
 	"service/bus/internal/broker": "replicas must agree on every message",
 	"service/bus/internal/filter": "a rule must match the same everywhere",
+	"operate/continuity/core":     "where a group may be must be playable under a seed",
 	"operate/plan/core":           "the same estate must get the same report",
 	"operate/watch/core":          "the same rounds must give the same alarms",
 	"conformance/torture/ledger":  "a history must get the same verdict twice",
