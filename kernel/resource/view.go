@@ -69,7 +69,13 @@ func (v View) IDs(parent ID, typ string) []ID {
 		return ids
 	}
 	var ids []ID
-	for _, e := range v.state.Children(parent.String()) {
+	var entries []registry.Entry
+	if typ == "" {
+		entries = v.state.Children(parent.String())
+	} else {
+		entries = v.state.ChildrenOf(parent.String(), stepIn(parent, typ))
+	}
+	for _, e := range entries {
 		if _, replaced := v.request.docs[registry.Key(e.ID)]; replaced {
 			continue
 		}
@@ -93,7 +99,7 @@ func (v View) Count(parent ID, typ string) int {
 	if n, ok := v.request.counts[place]; ok {
 		return n
 	}
-	n := v.state.Count(parent.String(), lastPart(typ))
+	n := v.state.Count(parent.String(), stepIn(parent, typ))
 	for _, id := range v.request.places[parent.Key()] {
 		if _, replaces := v.state.Get(id.String()); isType(id, typ) && !replaces {
 			n++
@@ -112,6 +118,30 @@ func (v View) Children(parent ID, typ string) []Document {
 		}
 	}
 	return list
+}
+
+// namesake finds another resource of a top-level type with the name of this one.
+func (v View) namesake(id ID) (ID, bool) {
+	for _, d := range v.request.docs {
+		if isType(d.ID, id.Type()) && strings.EqualFold(d.Name(), id.Name()) && !d.ID.Equal(id) {
+			return d.ID, true
+		}
+	}
+	other, taken := named(v.state, id.Type(), id.Name())
+	return other, taken && !other.Equal(id)
+}
+
+func named(s *registry.State, typ, name string) (ID, bool) {
+	at := "/providers/" + typ + "/" + name
+	for _, subscription := range s.Links("/", "subscriptions") {
+		for _, group := range append(s.Links(subscription, "resourceGroups"), subscription) {
+			if e, ok := s.Get(group + at); ok {
+				id, err := ParseID(e.ID)
+				return id, err == nil
+			}
+		}
+	}
+	return ID{}, false
 }
 
 func isType(id ID, typ string) bool { return typ == "" || strings.EqualFold(id.Type(), typ) }
