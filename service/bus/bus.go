@@ -83,6 +83,8 @@ type Options struct {
 	// then on. info and identity belong to ServeForwarded there. Left nil, clients
 	// that come to the wrong node are sent away.
 	Forward func(conn net.Conn, prefix []byte, info server.PeerInfo, identity []byte, to string)
+	// Tokens judges tokens of identity providers; nil: none is accepted.
+	Tokens Tokens
 	// AMQP tunes the protocol engine; zero values take its defaults.
 	AMQP server.Config
 	// Limits are times after which silent peers are let go; zero values take Azure's.

@@ -7,6 +7,7 @@ import (
 	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
+	"weir/kernel/identity/jwt"
 	"weir/kernel/resource"
 )
 
@@ -18,13 +19,17 @@ type credentials struct{ s *Service }
 const signaturePrefix = "sharedaccesssignature "
 
 // Token implements amqp.Credentials. A token is judged by its text: clients send
-// signatures under several kinds, "jwt" among them.
+// signatures under several kinds, "jwt" among them, and tokens of identity providers
+// with Bearer before them or without.
 func (c credentials) Token(ns, kind, audience, token string, peer identity.Peer) (identity.Principal, error) {
 	if err := c.admits(ns, peer); err != nil {
 		return identity.Principal{}, err
 	}
+	if bearer := withoutBearer(token); c.s.o.Tokens != nil && jwt.Looks(bearer) {
+		return c.bearer(ns, bearer, peer)
+	}
 	if !strings.HasPrefix(strings.ToLower(token), signaturePrefix) {
-		return identity.Principal{}, fault.New(fault.Unauthorized, "InvalidToken: Tokens of the kind '%s' are not accepted: use a shared access signature.", kind)
+		return identity.Principal{}, fault.New(fault.Unauthorized, "InvalidToken: Tokens of the kind '%s' are not accepted: use a shared access signature, or a token of an identity provider (JWT).", kind)
 	}
 	v, err := c.verifier(ns)
 	if err != nil {
