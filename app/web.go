@@ -55,6 +55,10 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
 		return
 	}
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+		w.p.serveBusFor(out, r, about) // and nothing else
+		return
+	}
 	(*w.handler.Load()).ServeHTTP(out, r)
 }
 
@@ -131,6 +135,7 @@ type (
 	tlsKey  struct{}
 	nodeKey struct{}
 	peerKey struct{}
+	busKey  struct{}
 )
 
 // connContext notes what the door knows of a connection where handlers find it.
@@ -142,6 +147,8 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, nodeKey{}, true)
 	case peerConn:
 		return context.WithValue(ctx, peerKey{}, c.peer)
+	case busConn:
+		return context.WithValue(ctx, busKey{}, c.about)
 	}
 	return ctx
 }

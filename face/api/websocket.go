@@ -40,7 +40,7 @@ func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := websocket.NetConn(a.life, socket, websocket.MessageBinary)
 	socket.SetReadLimit(socketMessageBytesMax) // NetConn takes the limit away
-	a.o.ServeAMQP(a.life, tunnel{conn, peerOf(r)}, r.TLS)
+	a.o.ServeAMQP(a.life, tunnel{conn, PeerOf(r)}, r.TLS)
 }
 
 func (a *API) acceptable(r *http.Request) error {
@@ -102,9 +102,9 @@ type tunnel struct {
 // RemoteAddr is the client's address.
 func (t tunnel) RemoteAddr() net.Addr { return t.peer }
 
-// peerOf is where a request came from. What a proxy passes on is from nowhere we
+// PeerOf is where a request came from. What a proxy passes on is from nowhere we
 // know: above all it is not from this machine.
-func peerOf(r *http.Request) net.Addr {
+func PeerOf(r *http.Request) net.Addr {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "Via"} {
 		if r.Header.Get(name) != "" {
 			return &net.TCPAddr{}
