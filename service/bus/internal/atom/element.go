@@ -169,8 +169,8 @@ func (w *writer) open(name string, attributes ...string) {
 	w.WriteByte('<')
 	w.WriteString(name)
 	for i := 0; i+1 < len(attributes); i += 2 {
-		fmt.Fprintf(w, ` %s="`, attributes[i])
-		_ = xml.EscapeText(w, []byte(attributes[i+1]))
+		w.WriteString(" " + attributes[i] + `="`)
+		w.escape(attributes[i+1], true)
 		w.WriteByte('"')
 	}
 	w.WriteByte('>')
@@ -181,6 +181,29 @@ func (w *writer) close(name string) { w.WriteString("</" + name + ">") }
 // text writes an element with text in it.
 func (w *writer) text(name, text string, attributes ...string) {
 	w.open(name, attributes...)
-	_ = xml.EscapeText(w, []byte(text))
+	w.escape(text, false)
 	w.close(name)
+}
+
+// escape writes text. Apostrophes stay as they are: clients compare texts of refusals
+// without reading them as XML.
+func (w *writer) escape(text string, attribute bool) {
+	for _, r := range text {
+		switch {
+		case r == '&':
+			w.WriteString("&amp;")
+		case r == '<':
+			w.WriteString("&lt;")
+		case r == '>':
+			w.WriteString("&gt;")
+		case r == '"' && attribute:
+			w.WriteString("&quot;")
+		case r == '\r', r == '\n' && attribute, r == '\t' && attribute:
+			fmt.Fprintf(w, "&#x%X;", r)
+		case r < ' ' && r != '\n' && r != '\t', r == 0xFFFE, r == 0xFFFF:
+			w.WriteRune('\uFFFD') // XML has no way to say it
+		default:
+			w.WriteRune(r)
+		}
+	}
 }

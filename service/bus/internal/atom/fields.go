@@ -40,7 +40,7 @@ type field struct {
 // partitions are how many a partitioned entity has.
 const partitions = 16
 
-// unavailableFixed: what a client may say, and what is always said.
+// What is said of things that are the same for every entity here.
 const (
 	never  = "false"
 	always = "true"
@@ -318,14 +318,16 @@ func (s *shown) writeCounts(w *writer, f *field) {
 // noTime is how the service writes a time that has not come.
 const noTime = "0001-01-01T00:00:00"
 
-// time is a time the service says. A subscription counts as accessed when it is made.
+// time is a time the service says. What is counted as accessed when it was changed last
+// was not used since: that is told of subscriptions alone, as the service does.
 func (s *shown) time(f *field) string {
 	text, _ := s.counts[f.property].(string)
-	if text != "" && !strings.HasPrefix(text, "0001-") {
-		return text
-	}
 	switch {
-	case f.property == "createdAt" || f.property == "accessedAt" && s.element == subscriptionNoun.element:
+	case f.property == "accessedAt" && s.typ != typeSubscription && text == s.counts["updatedAt"]:
+		return noTime
+	case text != "" && !strings.HasPrefix(text, "0001-"):
+		return text
+	case f.property == "createdAt" || f.property == "accessedAt" && s.typ == typeSubscription:
 		return stamp(s.doc.Created)
 	case f.property == "updatedAt":
 		return stamp(s.doc.Updated)

@@ -152,14 +152,18 @@ const (
 	pageMax     = 1000
 )
 
-// parseQuery reads it. Clients send a stray '&'; a name nobody knows is refused.
+// parseQuery reads it. A name nobody knows is refused; the Go client begins with one '?'
+// or '&' too many.
 func parseQuery(raw string) (query, error) {
 	q := query{top: pageDefault}
-	values, err := url.ParseQuery(raw)
+	values, err := url.ParseQuery(strings.TrimLeft(raw, "?&"))
 	if err != nil {
 		return q, fault.Wrap(fault.Invalid, err, "The query of the request cannot be read.")
 	}
 	for name, given := range values {
+		if name = strings.TrimLeft(name, "?"); name == "" {
+			continue
+		}
 		text := given[len(given)-1]
 		switch strings.ToLower(name) {
 		case "api-version":
