@@ -53,7 +53,12 @@ func runInside(ctx context.Context, dir, run string) error {
 	}
 	identity := httptest.NewServer(http.HandlerFunc(giveToken))
 	defer identity.Close()
-	return runTests(ctx, dir, run, environment(trusted, identity.URL))
+	region, err := openRegion(ctx)
+	if err != nil {
+		return err
+	}
+	defer region.Close()
+	return runTests(ctx, dir, run, func(host string) []string { return environment(trusted, identity.URL, host) })
 }
 
 // startServer starts a server at an address, on the ports that clients of the cloud use.
@@ -64,6 +69,7 @@ func startServer(ctx context.Context, dir, name, address string, estate []server
 	}
 	s, err := server.New(server.Options{
 		Binary: weirBinary(dir), Dir: filepath.Join(dir, name), Deploy: deploy, Host: address,
+		Args:  []string{"--tls-names", distantHost},
 		Ports: server.Ports{AMQP: 5672, AMQPS: 5671, HTTP: 8080, HTTPS: 443},
 	})
 	if err != nil {
@@ -85,8 +91,8 @@ func writeTrusted(ctx context.Context, path string, servers ...*server.Server) e
 	return os.WriteFile(path, all, 0o644)
 }
 
-// environment is what the SDK's tests read.
-func environment(trusted, identity string) []string {
+// environment is what the SDK's tests read, their namespace being at host.
+func environment(trusted, identity, host string) []string {
 	connect := func(host, rule string) string {
 		return fmt.Sprintf("Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s", host, rule, key)
 	}
