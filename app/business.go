@@ -30,7 +30,11 @@ func (p *Platform) openBus(ctx context.Context) error {
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
 		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
-	o.Forward, o.Grouped = p.forward, p.continuity.Grouped
+	o.Forward, o.PassHTTP, o.Grouped, o.Elsewhere = p.forward, p.passHTTP, p.continuity.Grouped, p.continuity.Elsewhere
+	o.PutAll = func(ctx context.Context, docs []resource.Document) error {
+		_, err := p.registry.PutAll(ctx, docs)
+		return err
+	}
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -76,6 +80,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.AuditLog = p.audit.Load().Handler
+	o.Bus, o.Mine = p.serveBus, bus.Mine
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)

@@ -36,6 +36,7 @@ const (
 	hopAMQP = "amqp"
 	hopHTTP = "http"
 	hopLink = "link" // the records of a unit, for another location
+	hopBus  = "bus"  // a client's request to the Service Bus over HTTP
 )
 
 // forward passes an AMQP connection on to the node at address to, and returns when
@@ -282,6 +283,8 @@ func (p *Platform) takeHop(conn *sniff.Conn) {
 		p.takeForwarded(conn, about)
 	case hopLink:
 		p.takeLink(conn, about)
+	case hopBus:
+		p.takeBus(conn, about, peer)
 	case hopHTTP:
 		if peer == "" {
 			peer = about.Location

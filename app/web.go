@@ -60,6 +60,10 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 	if w.p.answerAudit(out, r, "") {
 		return
 	}
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+		w.p.serveBusFor(out, r, about) // and nothing else
+		return
+	}
 	(*w.handler.Load()).ServeHTTP(out, r)
 }
 
@@ -137,6 +141,7 @@ type (
 	nodeKey     struct{}
 	peerKey     struct{}
 	externalKey struct{}
+	busKey      struct{}
 )
 
 // external reports whether what comes in a context came through a door for other
@@ -155,6 +160,8 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 		return context.WithValue(ctx, nodeKey{}, true)
 	case peerConn:
 		return context.WithValue(ctx, peerKey{}, c.peer)
+	case busConn:
+		return context.WithValue(ctx, busKey{}, c.about)
 	}
 	return ctx
 }

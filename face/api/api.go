@@ -23,6 +23,7 @@
 //	*      /subscriptions/...         resources by ARM id
 //	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
 //	GET    /debug/pprof/...           when switched on
+//	*      everything else, and what is certainly the message service's: its own API
 package api
 
 import (
@@ -36,6 +37,7 @@ import (
 	"net/http/httputil"
 	"net/http/pprof"
 	"runtime/debug"
+	"strings"
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
@@ -63,6 +65,11 @@ type Options struct {
 
 	// ServeAMQP serves a connection until it ends; nil when no service speaks AMQP.
 	ServeAMQP func(ctx context.Context, conn net.Conn, state *tls.ConnectionState)
+	// Bus answers requests of the message service's own API, and Mine tells of a request
+	// that it is certainly one of them; others are its when nobody here knows their path.
+	// It bounds what it reads. peer is where the request came from. nil: there is none.
+	Bus  func(w http.ResponseWriter, r *http.Request, peer net.Addr)
+	Mine func(r *http.Request) bool
 	// Owner gives the way to the node that owns the registry, which answers what
 	// manages it; a nil way when that is this node. nil: it always is.
 	Owner func(ctx context.Context) (http.RoundTripper, error)
@@ -166,8 +173,25 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
 		}
 	}()
+	if a.forBus(r) {
+		a.o.Bus(w, r, PeerOf(r))
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
 	a.mux.ServeHTTP(w, r)
+}
+
+// forBus reports whether a request is the message service's: entities may be called as
+// paths here are.
+func (a *API) forBus(r *http.Request) bool {
+	if a.o.Bus == nil || strings.EqualFold(r.URL.Path, amqpPath) {
+		return false
+	}
+	if a.o.Mine(r) {
+		return true
+	}
+	_, pattern := a.mux.Handler(r)
+	return pattern == "/" && r.Header.Get("Authorization") != ""
 }
 
 // byOwner lets the node that owns the registry answer.

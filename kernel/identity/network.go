@@ -2,6 +2,7 @@ package identity
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 
@@ -25,6 +26,18 @@ type Network struct {
 type AddressRule struct {
 	Range netip.Prefix
 	Deny  bool
+}
+
+// PeerAt is a peer whose connection came from an address.
+func PeerAt(remote net.Addr, loopback, external bool) Peer {
+	p := Peer{Loopback: loopback, External: external}
+	if remote == nil {
+		return p
+	}
+	if at, err := netip.ParseAddrPort(remote.String()); err == nil {
+		p.Addr = at.Addr()
+	}
+	return p
 }
 
 // AddressRulesMax is how many rules a namespace may have, as in Azure.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -70,13 +69,7 @@ func (v *visit) plain(response []byte) (any, error) {
 }
 
 func (v *visit) peer() identity.Peer {
-	p := identity.Peer{Loopback: v.info.Loopback, External: v.info.External}
-	if v.info.Remote != nil {
-		if at, err := netip.ParseAddrPort(v.info.Remote.String()); err == nil {
-			p.Addr = at.Addr()
-		}
-	}
-	return p
+	return identity.PeerAt(v.info.Remote, v.info.Loopback, v.info.External)
 }
 
 func serverName(state *tls.ConnectionState) string {
