@@ -72,7 +72,11 @@ func (u *Unit) life(live, stint context.Context, s Standing) error {
 	if s.Mode == Secondary {
 		return u.stands(u.copyWhile(stint, u.held))
 	}
-	if err := u.takeOver(stint, u.held, s.Floor); err != nil {
+	if err := u.mayOwn(stint); err != nil {
+		u.release(live)
+		return u.stands(err)
+	}
+	if err := u.takeOver(stint, u.held, s); err != nil {
 		return u.stands(err)
 	}
 	err := newOwner(u, u.held).run(live, stint)
@@ -166,12 +170,30 @@ func (u *Unit) follow(ctx context.Context) (*hold, error) {
 	return nil, fmt.Errorf("follow from position %d: %w", u.core.Tail().Last, err)
 }
 
+// errNotNow: whoever knows says that nobody is to own here at the moment.
+var errNotNow = errors.New("this location is giving the unit up")
+
+// mayOwn asks whether an epoch may be opened, with the lease in hand: whoever waits for
+// the lease to be free, to have all owners gone, is not surprised by a new one.
+func (u *Unit) mayOwn(ctx context.Context) error {
+	if u.o.MayOwn == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.o.LeaseTimeout/renewalsPerTimeout)
+	defer cancel()
+	may, err := u.o.MayOwn(ctx)
+	if err == nil && !may {
+		err = errNotNow
+	}
+	return err
+}
+
 // errLeaseGone: the lease was lost before the unit was opened.
 var errLeaseGone = errors.New("the lease is gone")
 
 // takeOver folds to the end and opens an epoch there, again and again while others
 // append in between.
-func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
+func (u *Unit) takeOver(stint context.Context, h *hold, s Standing) error {
 	ctx, cancel := context.WithCancelCause(stint)
 	defer cancel(nil)
 	go func() {
@@ -181,10 +203,10 @@ func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
 		case <-ctx.Done():
 		}
 	}()
-	u.core.LeaseGranted(max(h.floor, floor))
+	u.core.LeaseGranted(max(h.floor, s.Floor))
 	u.note(nil)
 	for {
-		err := u.openEpoch(ctx)
+		err := u.openEpoch(ctx, s.Below)
 		if err == nil {
 			return nil
 		}
@@ -197,10 +219,13 @@ func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
 
 // openEpoch folds to the end and appends the opening batch right behind it. When ctx
 // ends meanwhile, what becomes of that batch is for enter to await.
-func (u *Unit) openEpoch(ctx context.Context) error {
+func (u *Unit) openEpoch(ctx context.Context, below uint64) error {
 	end, err := u.o.Log.Replay(ctx, u.core.Tail(), u.fold)
 	if err != nil {
 		return fmt.Errorf("fold to the end: %w", err)
+	}
+	if e := u.core.Epoch(); below > 0 && e >= below {
+		return fmt.Errorf("the log has epoch %x, which is none of this location's: its own are below %x", e, below)
 	}
 	u.core.Open(end, wall.Now())
 	a := u.core.Ready().Append

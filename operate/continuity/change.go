@@ -68,7 +68,8 @@ func (g *group) underWay() error {
 	return fault.New(fault.Conflict, "Another change of the group %s is under way.", g.name)
 }
 
-// halt ends all ownerships of the group here and says where the journals end.
+// halt ends all ownerships of the group here and says where the journals end. A node that
+// has not read the note and gets a lease when it is free asks first: see MayOwn.
 func (g *group) halt(ctx context.Context, n note) (marks, error) {
 	g.stand()
 	ends := marks{}
@@ -87,50 +88,18 @@ func (g *group) halt(ctx context.Context, n note) (marks, error) {
 			return nil, err
 		}
 	}
-	for {
-		for unit := range n.Units {
-			m, ok := g.c.o.Members(unit)
-			if !ok {
-				return nil, notOpen(unit)
-			}
-			mark, err := m.Unit.Mark(ctx)
-			if err != nil {
-				return nil, err
-			}
-			ends[unit] = mark
-		}
-		still, err := g.still(ctx, ends)
-		if still || err != nil {
-			return ends, err
-		}
-	}
-}
-
-// still waits until every node of the location has read the note, and reports whether
-// nobody has taken a unit up and recorded something meanwhile.
-func (g *group) still(ctx context.Context, ends marks) (bool, error) {
-	if g.c.o.Alone {
-		return true, nil
-	}
-	select {
-	case <-time.After(stillFor):
-	case <-ctx.Done():
-		return false, fault.Wrap(fault.Timeout, ctx.Err(), "The nodes of this location did not stand still.")
-	}
-	for unit, end := range ends {
+	for unit := range n.Units {
 		m, ok := g.c.o.Members(unit)
 		if !ok {
-			return false, notOpen(unit)
+			return nil, notOpen(unit)
 		}
 		mark, err := m.Unit.Mark(ctx)
-		if err != nil || mark != end {
-			return false, err
+		if err != nil {
+			return nil, err
 		}
-		if free, err := g.c.o.Free(ctx, unit); err != nil || !free {
-			return false, err
-		}
+		ends[unit] = mark
 	}
-	return true, nil
+	return ends, nil
 }
 
 // ready waits, on the secondary, until the copies end where the originals do and what

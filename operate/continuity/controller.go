@@ -264,6 +264,23 @@ func (c *Controller) Elsewhere(id resource.ID) error {
 	return nil
 }
 
+// MayOwn reports whether a unit may be owned in this location now, which a node asks that
+// has got the lease: another one may have begun to give the group up, and wait for all
+// owners to be gone. Reading the note could be answered with an old one, so it is written
+// as it is.
+func (c *Controller) MayOwn(ctx context.Context, unit string) (bool, error) {
+	g := c.groupOf(unit)
+	if g == nil || c.o.Alone {
+		return true, nil
+	}
+	may := false
+	_, err := g.change(ctx, func(n *note) bool {
+		may = n.Holder == c.o.Location && n.Phase == core.None
+		return may
+	})
+	return may, err
+}
+
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
 
@@ -447,7 +464,7 @@ func (g *group) stand() {
 	cfg, n := g.look()
 	g.keep(core.Stand(g.coreOf(cfg), n, false).Keep) // before it is asked until when the term was granted
 	o := core.Stand(g.coreOf(cfg), n, g.adrift())
-	s := replica.Standing{Mode: standings[o.Stand], Floor: o.Floor}
+	s := replica.Standing{Mode: standings[o.Stand], Floor: o.Floor, Below: o.Below}
 	var terms link.Terms
 	if o.Linked {
 		terms = link.Terms{

@@ -139,9 +139,7 @@ type Pairing struct {
 
 // Times of a controller.
 const (
-	stepEvery = 200 * time.Millisecond
-	// stillFor is how long a hand-over waits for nodes that have not read the note yet.
-	stillFor    = 3 * stepEvery
+	stepEvery   = 200 * time.Millisecond
 	probeEvery  = time.Second
 	probeWithin = time.Second
 	askTimeout  = 5 * time.Second

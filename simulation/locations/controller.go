@@ -170,9 +170,12 @@ func (c *controller) stand() {
 	w := c.h.w
 	c.keep(core.Stand(c.group(), c.last, false).Keep)
 	o := core.Stand(c.group(), c.last, c.adrift())
-	s := standing{mode: []string{primary, secondary, halted}[o.Stand], floor: o.Floor}
+	s := standing{mode: []string{primary, secondary, halted}[o.Stand], floor: o.Floor, below: o.Below}
 	if w.rules.NoFloor {
-		s.floor = 0
+		s.floor, s.below = 0, 0
+	}
+	if w.rules.LaterEpochs {
+		s.below = 0
 	}
 	var terms link.Terms
 	if o.Linked {

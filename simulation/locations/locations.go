@@ -93,8 +93,9 @@ type Rules struct {
 	ServesUnowned   bool // a node that lost a unit goes on serving its link
 }
 
-// Today are the rules as the platform has them where it is not as it should be.
-var Today = Rules{OpensUnasked: true, HaltedHolds: true, ServesUnowned: true}
+// Today are the rules as the platform has them where it is not as it should be: nothing
+// that is known of.
+var Today = Rules{}
 
 // world is one history.
 type world struct {

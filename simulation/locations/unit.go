@@ -18,8 +18,8 @@ const (
 
 // standing is what a unit is to do in its location.
 type standing struct {
-	mode  string
-	floor uint64
+	mode         string
+	floor, below uint64
 }
 
 // unit is a unit on one process: the replica's core, and what package replica does
@@ -243,7 +243,7 @@ func (u *unit) takeOver(p *proc, s standing, changed func() bool) error {
 	u.core.LeaseGranted(max(u.leaseFloor, s.floor))
 	for {
 		end, err := u.fold()
-		if err == nil && u.core.Epoch()>>32 > s.floor>>32 && !u.h.w.rules.LaterEpochs {
+		if err == nil && s.below > 0 && u.core.Epoch() >= s.below {
 			err = errLater
 		}
 		if err != nil {

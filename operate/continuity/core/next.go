@@ -90,10 +90,26 @@ func nextHere(g Group, v View) Step {
 		if v.Asked {
 			return Step{Do: CallOff}
 		}
-	case v.Doubt > n.Term && v.Said != nil && v.Said.Term <= n.Term && v.Said.Standing != groups.Primary && n.Phase != HandOver:
-		return Step{Do: Outbid, Term: v.Doubt}
+	}
+	if later := max(v.Doubt, seen(v.Copies)); later > n.Term && n.Phase == None && yields(g, n, v.Said) {
+		return Step{Do: Outbid, Term: later}
 	}
 	return Step{}
+}
+
+// yields reports whether the other location said that it does not have the group, in a
+// later term that is not its own at most.
+func yields(g Group, n Note, said *groups.Status) bool {
+	return said != nil && said.Standing != groups.Primary && (said.Term <= n.Term || said.Holder == g.Here)
+}
+
+// seen is the newest term of which a log here has epochs. It is later than the note's when
+// a group of that name was here before.
+func seen(copies map[string]Copy) (term uint64) {
+	for _, c := range copies {
+		term = max(term, TermOf(c.Epoch))
+	}
+	return term
 }
 
 // parted names a unit whose log here goes on elsewhere than the primary's, by the link's
@@ -182,10 +198,7 @@ func Birth(h Hands, g Group, units []string) error {
 // firstTerm is the term that the first primary begins with; 0 of the other location, when
 // that was promoted before there was anything here.
 func firstTerm(h Hands, g Group) (term uint64, holder string, err error) {
-	for _, c := range inOrder(h.Copies()) {
-		term = max(term, TermOf(c.Epoch)) // of a group of that name that was here before
-	}
-	term = g.NextTerm(term)
+	term = g.NextTerm(seen(h.Copies()))
 	if g.Voters == 0 {
 		if there, err := h.Status(); err == nil && there.Holder == g.Peer && there.Term > 1 {
 			return 0, g.Peer, nil

@@ -14,10 +14,7 @@ func Promote(h Hands, g Group, n Note, kind string, force bool) (groups.Change, 
 		return groups.Change{}, err
 	}
 	c := h.Begin(groups.Change{Kind: kind, From: n.Holder, To: g.Here, ExpectedLoss: h.Loss()})
-	behind := max(n.Term, n.Declined)
-	for _, known := range inOrder(h.Copies()) {
-		behind = max(behind, TermOf(known.Epoch))
-	}
+	behind := max(n.Term, n.Declined, seen(h.Copies()))
 	c.Term = g.NextTerm(behind)
 	switch {
 	case g.Voters == 0 && !force:

@@ -24,6 +24,7 @@ const (
 type Orders struct {
 	Stand  int
 	Floor  uint64 // the lowest epoch that may be opened
+	Below  uint64 // what all epochs of the log must be below, so that one may be opened; 0: any
 	Permit int
 	Keep   uint64 // the term to keep with the voters; 0: none
 	// Linked: the other location is served, by the terms that were declared. Then they
@@ -53,7 +54,7 @@ func Stand(g Group, n Note, adrift bool) Orders {
 		o.Stand = Halted
 	}
 	if o.Stand == Primary && n.Term > 1 {
-		o.Floor = n.Term << termShift
+		o.Floor, o.Below = n.Term<<termShift, (n.Term+1)<<termShift
 	}
 	return o
 }

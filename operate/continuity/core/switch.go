@@ -1,6 +1,8 @@
 package core
 
 import (
+	"cmp"
+
 	"weir/internal/groups"
 	"weir/kernel/fault"
 )
@@ -143,8 +145,7 @@ func take(h Hands, g Group, term uint64, c *groups.Change, began Marks) (Note, e
 // Stay ends an interrupted switch where the group is, when an operator asks for that.
 func Stay(h Hands, g Group, n Note) error {
 	if n.Phase == HandOver {
-		_, err := h.Change(stays(n, n.Term))
-		return err
+		return stay(h, g, n, n.Term)
 	}
 	return callOff(h, g, n)
 }
@@ -158,12 +159,11 @@ func callOff(h Hands, g Group, n Note) error {
 			return err
 		}
 		h.Did(nil, "have it declined")
-		_, err := h.Change(stays(n, n.Term))
-		return err
+		return stay(h, g, n, n.Term)
 	}
 	look := h.Look()
-	newest, _, know := look.Newest()
-	if newest <= n.Term {
+	newest, holder, know := look.Newest()
+	if newest <= n.Term || holder == g.Here {
 		know = 0
 	}
 	if know+look.Silent() >= look.Majority() {
@@ -172,7 +172,7 @@ func callOff(h Hands, g Group, n Note) error {
 		if err != nil {
 			return err
 		}
-		if there.Standing == groups.Primary || there.Term > n.Term {
+		if !yields(g, n, &there) {
 			return fault.New(fault.Conflict, "%s has taken the group %s in term %d.", g.Peer, g.Name, there.Term)
 		}
 	}
@@ -181,14 +181,21 @@ func callOff(h Hands, g Group, n Note) error {
 
 // outbid keeps the group here in a later term than one that nobody serves in.
 func outbid(h Hands, g Group, n Note, later uint64) error {
-	term := g.NextTerm(n.Term, later)
-	if _, err := h.Acquire(term); err != nil {
-		return err
+	term := g.NextTerm(n.Term, n.Declined, later)
+	if g.Voters > 0 {
+		if _, err := h.Acquire(term); err != nil {
+			return err
+		}
 	}
 	h.Did(nil, "win a later term of its own")
+	return stay(h, g, n, term)
+}
+
+// stay notes that the group goes on here in a term.
+func stay(h Hands, g Group, n Note, term uint64) error {
 	now, err := h.Change(stays(n, term))
-	if err == nil && !now.held(g.Here, term) {
-		err = fault.New(fault.Conflict, "The group %s is in %s in term %d now.", g.Name, now.Holder, now.Term)
+	if err == nil && (!now.held(g.Here, term) || now.Phase != None) {
+		err = fault.New(fault.Conflict, "The group %s is in %s in term %d now, %s.", g.Name, now.Holder, now.Term, cmp.Or(now.Phase, "and nothing is under way"))
 	}
 	return err
 }
