@@ -35,6 +35,7 @@ func (p *Platform) openBus(ctx context.Context) error {
 		_, err := p.registry.PutAll(ctx, docs)
 		return err
 	}
+	o.Endpoint = p.endpoint
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -78,6 +79,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
+	o.Location, o.Settled = p.o.Location, p.bus.Settled
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.AuditLog = p.audit.Load().Handler
 	o.Bus, o.Mine = p.serveBus, bus.Mine

@@ -7,10 +7,6 @@ import (
 	"weir/kernel/resource"
 )
 
-// typeNetworkRules is the type of the rules that say from where a namespace is reached;
-// the one there is has the name default.
-const typeNetworkRules = typeNamespace + "/networkRuleSets"
-
 // network reads from where a namespace may be reached: from its own document and the rule
 // set among what lies in it. Rules have been checked when they were declared.
 func network(ns resource.Document, within []resource.Document) identity.Network {
