@@ -27,7 +27,8 @@ func (p *Platform) openBus(ctx context.Context) error {
 	o := bus.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit,
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
-		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
+		Tokens: p.who.Load(),
+		Meter:  p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
 	o.Forward, o.Grouped = p.forward, p.continuity.Grouped
 	p.bus = bus.New(o)
@@ -73,7 +74,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
-	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)

@@ -18,6 +18,9 @@ type Options struct {
 
 	AMQP, AMQPS, HTTP, HTTPS, Admin string // door addresses; see listen
 
+	DefaultIdentity string // who has the default managed identity
+	IssuerURL       string // of the local identity provider
+
 	TLSCert, TLSKey string   // files that take the place of the local CA
 	TLSNames        []string // further names for the local CA's certificate
 
@@ -61,23 +64,24 @@ var syncModes = []string{syncAlways, syncMayLoseSecond}
 // Defaults are the options of a platform nobody told anything.
 func Defaults() Options {
 	return Options{
-		Data:          rendezvous.DefaultDir(),
-		Namespace:     "sbemulatorns",
-		AMQP:          "localhost:5672",
-		AMQPS:         "localhost:5671",
-		HTTP:          "localhost:8080",
-		HTTPS:         "localhost:8443",
-		Admin:         "localhost:5300",
-		Node:          "n1",
-		Location:      "local",
-		Sync:          syncAlways,
-		SnapshotEvery: 64 << 20,
-		Cache:         64 << 20,
-		LeaseTimeout:  4 * time.Second,
-		LogFormat:     "text",
-		LogLevel:      "info",
-		Drain:         30 * time.Second,
-		Version:       "unknown",
+		Data:            rendezvous.DefaultDir(),
+		Namespace:       "sbemulatorns",
+		AMQP:            "localhost:5672",
+		AMQPS:           "localhost:5671",
+		HTTP:            "localhost:8080",
+		HTTPS:           "localhost:8443",
+		Admin:           "localhost:5300",
+		DefaultIdentity: identityLoopback,
+		Node:            "n1",
+		Location:        "local",
+		Sync:            syncAlways,
+		SnapshotEvery:   64 << 20,
+		Cache:           64 << 20,
+		LeaseTimeout:    4 * time.Second,
+		LogFormat:       "text",
+		LogLevel:        "info",
+		Drain:           30 * time.Second,
+		Version:         "unknown",
 	}
 }
 
@@ -97,6 +101,10 @@ func Settings(o *Options) *settings.Set {
 	g.Text(&o.HTTPS, "https", form, "HTTP door where clients expect TLS.")
 	g.Text(&o.Admin, "admin", form, "The door the Service Bus emulator has for administration and health.")
 	g.Strings(&o.WebOrigins, "web-origins", "ORIGIN", "Origins (https://app.example.com) whose web pages may use AMQP over WebSockets, beside those of this machine; * is all.")
+
+	g = set.Group("Identity")
+	g.Choice(&o.DefaultIdentity, "default-identity", []string{identityLoopback, identityOff}, "Who gets tokens of managed identities by asking: programs on this machine, as long as no door can be reached from another one, which also have a default identity with the roles Azure Service Bus Data Owner and Contributor; or nobody without a workload key.")
+	g.Text(&o.IssuerURL, "issuer-url", "URL", "Address of the local identity provider, as its tokens name it: https://login.example. Not given: the one a client asked at.")
 
 	g = set.Group("TLS")
 	g.Text(&o.TLSCert, "tls-cert", "FILE", "Certificate chain (PEM) to use in place of the local CA's. Changes are picked up.")

@@ -55,6 +55,9 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
 		return
 	}
+	if w.p.issue(out, r) {
+		return
+	}
 	(*w.handler.Load()).ServeHTTP(out, r)
 }
 
