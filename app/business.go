@@ -18,6 +18,7 @@ import (
 	"weir/kernel/identity"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/service/bus"
 	"weir/wire/amqp/server"
 )
@@ -30,7 +31,7 @@ func (p *Platform) openBus(ctx context.Context) error {
 		Tokens: p.who.Load(),
 		Meter:  p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
-	o.Forward, o.Grouped = p.forward, p.continuity.Grouped
+	o.Forward, o.Grouped, o.Endpoint = p.forward, p.continuity.Grouped, p.endpoint
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -74,7 +75,9 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
+	o.Location, o.Settled = p.o.Location, p.bus.Settled
 	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.TenantID, o.Caller, o.Authorize, o.Beside = access.TenantID, p.caller, p.authorize, p.beside()
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/face/arm"
 	"weir/internal/hop"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -93,19 +94,15 @@ func (remote) Network() string  { return "tcp" }
 func (r remote) String() string { return string(r) }
 
 // caller says who makes a management request: the administrator, by the token of last
-// resort; a node of the location, which has looked at the caller already; or the subject
-// of an identity provider's token.
+// resort, or the subject of an identity provider's token.
 func (p *Platform) caller(r *http.Request) (identity.Principal, error) {
 	header := r.Header.Get("Authorization")
-	if header == "" && fromNode(r) {
-		return identity.Principal{Kind: identity.Administrator}, nil
-	}
 	scheme, token, ok := strings.Cut(strings.TrimSpace(header), " ")
 	if token = strings.TrimSpace(token); !ok || !strings.EqualFold(scheme, "Bearer") {
 		return identity.Principal{}, fault.New(fault.Unauthorized, "This door needs a token: send \"Authorization: Bearer TOKEN\", with a token of an identity provider for %s, or the administration token from the file admin-token of the server's data directory.", managementAudiences[0])
 	}
 	if sameSecret(token, p.token) {
-		return identity.Principal{Kind: identity.Administrator}, nil
+		return identity.Principal{Kind: identity.Administrator, Name: "administrator"}, nil
 	}
 	if !jwt.Looks(token) {
 		return identity.Principal{}, fault.New(fault.Unauthorized, "This is neither the administration token of this server, which is in the file admin-token of its data directory, nor a token of an identity provider (JWT).")
@@ -122,6 +119,12 @@ func sameSecret(given, secret string) bool {
 // authorize says whether a caller may do something at a scope.
 func (p *Platform) authorize(who identity.Principal, action, scope string) error {
 	return p.who.Load().Authorize(who, action, scope)
+}
+
+// beside are the roles and assignments that the registry does not keep, or not alone.
+func (p *Platform) beside() map[string]arm.Beside {
+	x := p.who.Load().Index
+	return map[string]arm.Beside{access.TypeRole: access.Roles{Index: x}, access.TypeAssignment: access.Assignments{Index: x}}
 }
 
 // issue answers at the paths of an identity provider; false: it is none of them.

@@ -98,6 +98,26 @@ func local(address string) string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
+// endpoint is the URL of a namespace: its first label names it, unless it is the
+// default one.
+func (p *Platform) endpoint(namespace string) string {
+	address, ok := p.Addrs()["https"]
+	if !ok {
+		address = p.Addrs()["http"]
+	}
+	host, port, err := net.SplitHostPort(local(address))
+	if err != nil {
+		return ""
+	}
+	if host == "127.0.0.1" {
+		host = "localhost"
+	}
+	if !strings.EqualFold(namespace, p.o.Namespace) && net.ParseIP(host) == nil {
+		host = namespace + "." + host
+	}
+	return "https://" + net.JoinHostPort(host, port) + "/"
+}
+
 // emulatorString is what any SDK reaches this node with from this machine.
 func emulatorString(addrs map[string]string) string {
 	endpoint := "localhost"

@@ -34,4 +34,6 @@ func Run(ctx context.Context, o Options) error {
 
 // Types are the resource types of the platform, for who needs them without a
 // server.
-func Types() []*resource.Type { return slices.Concat(bus.Types(), continuity.Types(), access.Types()) }
+func Types() []*resource.Type {
+	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType()}, access.Types())
+}
