@@ -55,6 +55,7 @@ func TestAssignments(t *testing.T) {
 	}
 	id := group + grants + guid2
 	s.Declare(id, map[string]any{"roleDefinitionId": "/subscriptions/s" + roles + rights.Contributor, "principalId": strings.ToUpper(guid1), "principalType": "User"})
+	s.Declare(id, map[string]any{"roleDefinitionId": roles + rights.Contributor, "principalId": guid1, "principalType": "User"}) // the same in other words
 	s.Settle(x)
 	if !x.Allows(bearer(guid1), write, group+"/providers/a.b/c/d", false) || !x.Allows(bearer(guid3, guid1), write, group, false) {
 		t.Error("who was let may not")
@@ -281,8 +282,8 @@ func TestListing(t *testing.T) {
 	for _, where := range []string{"tenant", "group", "below", "beside"} {
 		for _, who := range []string{guid1, guid3} {
 			s.Declare(at[where]+grants+strings.Repeat(string(n), 8)+guid1[8:], map[string]any{"roleDefinitionId": roles + rights.Reader, "principalId": who, "description": where + " " + who[:1]})
+			n++
 		}
-		n++
 	}
 	s.Settle(x)
 	for filter, want := range map[string]string{
