@@ -278,7 +278,7 @@ func TestListing(t *testing.T) {
 	s.Declare(managed+"mine", nil)
 	s.Declare(people+"groups/staff", map[string]any{"objectId": guid3})
 	s.Declare(people+"users/ann", map[string]any{"objectId": guid1, "groups": []any{"staff"}})
-	n := byte('a')
+	n := byte('1')
 	for _, where := range []string{"tenant", "group", "below", "beside"} {
 		for _, who := range []string{guid1, guid3} {
 			s.Declare(at[where]+grants+strings.Repeat(string(n), 8)+guid1[8:], map[string]any{"roleDefinitionId": roles + rights.Reader, "principalId": who, "description": where + " " + who[:1]})
