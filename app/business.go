@@ -18,6 +18,7 @@ import (
 	"weir/kernel/identity"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/operate/audit"
 	"weir/service/bus"
 	"weir/wire/amqp/server"
@@ -28,14 +29,15 @@ func (p *Platform) openBus(ctx context.Context) error {
 	o := bus.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit,
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
-		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
+		Tokens: p.who.Load(),
+		Meter:  p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
 	o.Forward, o.PassHTTP, o.Grouped, o.Elsewhere = p.forward, p.passHTTP, p.continuity.Grouped, p.continuity.Elsewhere
 	o.PutAll = func(ctx context.Context, docs []resource.Document) error {
 		_, err := p.registry.PutAll(ctx, docs)
 		return err
 	}
-	o.Endpoint = p.endpoint
+	o.Endpoint, o.Audit = p.endpoint, p.audit.Load()
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -80,9 +82,10 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
 	o.Location, o.Settled = p.o.Location, p.bus.Settled
-	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
-	o.AuditLog = p.audit.Load().Handler
+	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.Audit, o.AuditLog = p.audit.Load(), p.audit.Load().Handler
 	o.Bus, o.Mine = p.serveBus, bus.Mine
+	o.TenantID, o.Caller, o.Authorize, o.Beside = access.TenantID, p.caller, p.authorize, p.beside()
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)

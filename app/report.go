@@ -154,7 +154,7 @@ Weir is ready: node %s, %s
 
 Connect any Azure Service Bus SDK from this machine with
   %s
-
+%s
 Next
   declare a queue    echo '{"type":"%s/queues","name":"%s/orders"}' | weir deploy%s -
   look at it         weir queue show orders%s
@@ -163,7 +163,7 @@ Next
   metrics, health    %s/metrics, %s/healthz/ready
 Ctrl-C ends it in order.
 
-`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
+`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), p.withoutKeys(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
 		p.caFile(), adminURL(addrs), adminURL(addrs))
 }
 

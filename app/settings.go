@@ -19,6 +19,9 @@ type Options struct {
 	AMQP, AMQPS, HTTP, HTTPS, Admin string // door addresses; see listen
 	ExternalAMQPS, ExternalHTTPS    string // of doors for other networks
 
+	DefaultIdentity string // who has the default managed identity
+	IssuerURL       string // of the local identity provider
+
 	TLSCert, TLSKey string   // files that take the place of the local CA
 	TLSNames        []string // further names for the local CA's certificate
 
@@ -63,25 +66,26 @@ var syncModes = []string{syncAlways, syncMayLoseSecond}
 // Defaults are the options of a platform nobody told anything.
 func Defaults() Options {
 	return Options{
-		Data:          rendezvous.DefaultDir(),
-		Namespace:     "sbemulatorns",
-		AMQP:          "localhost:5672",
-		AMQPS:         "localhost:5671",
-		HTTP:          "localhost:8080",
-		HTTPS:         "localhost:8443",
-		Admin:         "localhost:5300",
-		ExternalAMQPS: doorOff,
-		ExternalHTTPS: doorOff,
-		Node:          "n1",
-		Location:      "local",
-		Sync:          syncAlways,
-		SnapshotEvery: 64 << 20,
-		Cache:         64 << 20,
-		LeaseTimeout:  4 * time.Second,
-		LogFormat:     "text",
-		LogLevel:      "info",
-		Drain:         30 * time.Second,
-		Version:       "unknown",
+		Data:            rendezvous.DefaultDir(),
+		Namespace:       "sbemulatorns",
+		AMQP:            "localhost:5672",
+		AMQPS:           "localhost:5671",
+		HTTP:            "localhost:8080",
+		HTTPS:           "localhost:8443",
+		Admin:           "localhost:5300",
+		ExternalAMQPS:   doorOff,
+		ExternalHTTPS:   doorOff,
+		DefaultIdentity: identityLoopback,
+		Node:            "n1",
+		Location:        "local",
+		Sync:            syncAlways,
+		SnapshotEvery:   64 << 20,
+		Cache:           64 << 20,
+		LeaseTimeout:    4 * time.Second,
+		LogFormat:       "text",
+		LogLevel:        "info",
+		Drain:           30 * time.Second,
+		Version:         "unknown",
 	}
 }
 
@@ -103,6 +107,10 @@ func Settings(o *Options) *settings.Set {
 	g.Text(&o.ExternalAMQPS, "external-amqps", form, "AMQP door for other networks: it speaks TLS only, its peers are never taken for this machine's, and namespaces whose publicNetworkAccess is Disabled are not reached through it.")
 	g.Text(&o.ExternalHTTPS, "external-https", form, "HTTP door for other networks, with the same rules.")
 	g.Strings(&o.WebOrigins, "web-origins", "ORIGIN", "Origins (https://app.example.com) whose web pages may use AMQP over WebSockets, beside those of this machine; * is all.")
+
+	g = set.Group("Identity")
+	g.Choice(&o.DefaultIdentity, "default-identity", []string{identityLoopback, identityOff}, "Who gets tokens of managed identities by asking: programs on this machine, as long as no door can be reached from another one, which also have a default identity with the roles Azure Service Bus Data Owner and Contributor; or nobody without a workload key.")
+	g.Text(&o.IssuerURL, "issuer-url", "URL", "Address of the local identity provider, as its tokens name it: https://login.example. Not given: the one a client asked at.")
 
 	g = set.Group("TLS")
 	g.Text(&o.TLSCert, "tls-cert", "FILE", "Certificate chain (PEM) to use in place of the local CA's. Changes are picked up.")

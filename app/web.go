@@ -64,6 +64,9 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 		w.p.serveBusFor(out, r, about) // and nothing else
 		return
 	}
+	if w.p.issue(out, r) {
+		return
+	}
 	(*w.handler.Load()).ServeHTTP(out, r)
 }
 

@@ -126,7 +126,7 @@ type Principal struct {
 
 	Subject *Subject // of a token
 	// Grants says what a token allows where it was shown; nil: nothing.
-	Grants Grants
+	Grants Grants `json:"-"` // of this process
 }
 
 // Subject is whom a token of an identity provider is about.

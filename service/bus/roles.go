@@ -131,14 +131,11 @@ func (g grants) places(entity string) []string {
 		return []string{ns}
 	}
 	if topic, subscription, ok := cutLast(entity, "/subscriptions/"); ok {
-		return []string{ns + "/topics/" + inID(topic) + "/subscriptions/" + inID(subscription)}
+		return []string{ns + "/topics/" + idName(topic) + "/subscriptions/" + idName(subscription)}
 	}
-	name := inID(entity)
+	name := idName(entity)
 	return []string{ns + "/queues/" + name, ns + "/topics/" + name}
 }
-
-// inID writes an entity's name as ids do.
-func inID(name string) string { return strings.ReplaceAll(name, "/", "~") }
 
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {

@@ -2,6 +2,8 @@ package access
 
 import (
 	"crypto"
+	"crypto/sha256"
+	"crypto/subtle"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -108,7 +110,7 @@ func (d *Directory) App(client string) (App, bool) {
 	return a, ok
 }
 
-// Managed finds an identity by its client id, object id, resource id or workload key.
+// Managed finds an identity by its client id, object id or resource id.
 func (d *Directory) Managed(by string) (Managed, bool) {
 	m, ok := d.managed[strings.ToLower(by)]
 	return m, ok
@@ -290,4 +292,19 @@ func parsePrivate(text string) (crypto.Signer, error) {
 func timeOf(d resource.Document, name string) time.Time {
 	t, _ := time.Parse(time.RFC3339Nano, d.String(name)) // checked when it was put
 	return t
+}
+
+// ByWorkloadKey finds the identity whose workload key is shown. All are compared, in a
+// time that tells nothing.
+func (d *Directory) ByWorkloadKey(key string) (Managed, bool) {
+	given := sha256.Sum256([]byte(key))
+	var found Managed
+	ok := false
+	for _, m := range d.managed {
+		have := sha256.Sum256([]byte(m.WorkloadKey))
+		if subtle.ConstantTimeCompare(have[:], given[:]) == 1 && m.WorkloadKey != "" {
+			found, ok = m, true
+		}
+	}
+	return found, ok
 }

@@ -76,8 +76,21 @@ func assignmentType() *resource.Type {
 			text("delegatedManagedIdentityResourceId", "For delegated tenants, of which there are none."),
 			{Name: "scope", Kind: resource.String, ReadOnly: true, Description: "What it lies behind."},
 		}, kept()...),
-		Check: checkAssignment,
+		Prepare: sameWords,
+		Check:   checkAssignment,
 	})
+}
+
+// sameWords writes what cannot change as it is: the id of a role may be given under any
+// scope, that of a principal in any case.
+func sameWords(d, old *resource.Document, _ resource.PrepareContext) error {
+	if id, ok := d.Properties["principalId"].(string); ok {
+		d.Properties["principalId"] = strings.ToLower(id)
+	}
+	if old != nil && roleID(*old) == roleID(*d) {
+		d.Properties["roleDefinitionId"] = old.String("roleDefinitionId")
+	}
+	return nil
 }
 
 func withImmutable(f resource.Field) resource.Field {
