@@ -15,7 +15,7 @@ import (
 
 // serveBus answers a request to the Service Bus that came to a door.
 func (p *Platform) serveBus(w http.ResponseWriter, r *http.Request, peer net.Addr) {
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer)})
+	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer), TLS: r.TLS != nil})
 }
 
 // passHTTP lets the node at an address, in this location or another, answer a request
@@ -94,5 +94,5 @@ type busConn struct {
 // serveBusFor answers a request that another node passed on.
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
 	w.Header().Set("x-ms-request-id", rand.Text())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, Stay: about.Hops >= hopsMost})
+	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, TLS: about.TLS, Stay: about.Hops >= hopsMost})
 }

@@ -46,6 +46,7 @@ import (
 	"weir/service/bus/internal/amqp"
 	"weir/service/bus/internal/atom"
 	"weir/service/bus/internal/namespace"
+	"weir/service/bus/internal/rest"
 	"weir/wire/amqp/server"
 )
 
@@ -114,6 +115,7 @@ type Service struct {
 	log  *slog.Logger
 	amqp *amqp.Service
 	atom *atom.Service
+	rest *rest.Service
 
 	opening   sync.Mutex // one namespace is opened or closed at a time
 	salvaging salvaging
@@ -150,7 +152,7 @@ func New(o Options) *Service {
 		Config:      o.AMQP,
 		Limits:      o.Limits,
 	})
-	s.atom = s.newAtom()
+	s.atom, s.rest = s.newAtom(), s.newREST()
 	return s
 }
 
