@@ -15,13 +15,15 @@ import (
 
 // serveBus answers a request to the Service Bus that came to a door.
 func (p *Platform) serveBus(w http.ResponseWriter, r *http.Request, peer net.Addr) {
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer), TLS: r.TLS != nil})
+	r.Header.Del(namesHeader) // it is nodes' to say
+	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer), TLS: r.TLS != nil, Spelling: spellingOf(r)})
 }
 
 // passHTTP lets the node at an address, in this location or another, answer a request
 // about a unit it owns. The client's own credentials go along: they are judged there.
 func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to string) {
 	about := introduction{Kind: hopBus, From: p.o.Node, Hops: 1, Unit: unit}
+	names := spellingOf(r)
 	if before, ok := r.Context().Value(busKey{}).(introduction); ok {
 		about.Hops, about.Peer, about.Loopback, about.TLS = before.Hops+1, before.Peer, before.Loopback, before.TLS
 	} else {
@@ -42,6 +44,7 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", "owner"
 			pr.Out.Host = r.Host
+			tellSpelling(pr.Out.Header, names)
 		},
 		ModifyResponse: func(answer *http.Response) error {
 			answer.Header.Del("x-ms-request-id") // ours is on it
@@ -94,5 +97,5 @@ type busConn struct {
 // serveBusFor answers a request that another node passed on.
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
 	w.Header().Set("x-ms-request-id", rand.Text())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, TLS: about.TLS, Stay: about.Hops >= hopsMost})
+	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, TLS: about.TLS, Stay: about.Hops >= hopsMost, Spelling: spellingOf(r)})
 }

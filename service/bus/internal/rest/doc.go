@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"weir/kernel/audit"
@@ -52,7 +53,10 @@ type Options struct {
 }
 
 // Service answers requests of the runtime API.
-type Service struct{ o Options }
+type Service struct {
+	o       Options
+	waiting atomic.Int64 // requests that wait for a message
+}
 
 // New builds the runtime API.
 func New(o Options) *Service {
@@ -62,7 +66,7 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o}
+	return &Service{o: o}
 }
 
 // verb is what a request asks for.

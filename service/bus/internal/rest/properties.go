@@ -105,7 +105,7 @@ func parseSpan(v any) (time.Duration, error) {
 // dotNetSpan reads [d.]hh:mm:ss[.fffffff].
 func dotNetSpan(text string) (time.Duration, bool) {
 	parts := strings.Split(text, ":")
-	if len(parts) != 3 {
+	if len(parts) != 3 || strings.Trim(text, "0123456789.:") != "" {
 		return 0, false
 	}
 	days, hours, ok := strings.Cut(parts[0], ".")
@@ -139,10 +139,11 @@ func parseMoment(v any) (time.Time, error) {
 var (
 	ownHeaders = []string{
 		"Accept", "Accept-Charset", "Accept-Encoding", "Accept-Language", "Age", "Allow", "Authorization", "Brokerproperties", "Cache-Control",
-		"Connection", "Cookie", "Date", "Dnt", "Etag", "Expect", "Expires", "Forwarded", "From", "Host", "If-Match", "If-Modified-Since", "If-None-Match",
-		"If-Range", "If-Unmodified-Since", "Keep-Alive", "Last-Modified", "Link", "Location", "Max-Forwards", "Origin", "Pragma", "Range", "Referer",
-		"Request-Id", "Retry-After", "Server", "Servicebussupplementaryauthorization", "Servicebusdlqsupplementaryauthorization", "Set-Cookie", "Te", "Trailer",
-		"Traceparent", "Tracestate", "Transfer-Encoding", "Upgrade", "User-Agent", "Vary", "Via", "Warning", "Www-Authenticate",
+		"Connection", "Cookie", "Date", "Dnt", "Etag", "Expect", "Expires", "Forwarded", "From", "Host", "If-Match", "If-Modified-Since",
+		"If-None-Match", "If-Range", "If-Unmodified-Since", "Keep-Alive", "Last-Modified", "Link", "Location", "Max-Forwards", "Origin",
+		"Pragma", "Range", "Referer", "Request-Id", "Retry-After", "Server", "Servicebusdlqsupplementaryauthorization",
+		"Servicebussupplementaryauthorization", "Set-Cookie", "Te", "Traceparent", "Tracestate", "Trailer", "Transfer-Encoding", "Upgrade",
+		"User-Agent", "Vary", "Via", "Warning", "Www-Authenticate",
 	}
 	ownPrefixes = []string{"Content-", "Proxy-", "Sec-", "X-Ms-", "X-Forwarded-", "Access-Control-", "X-Content-", "Weir-"}
 )

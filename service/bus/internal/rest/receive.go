@@ -131,6 +131,8 @@ func (c *call) take(mode broker.Mode, patience time.Duration) (*broker.Delivery,
 	if failed != nil {
 		return nil, failed
 	}
+	c.s.waiting.Add(1)
+	defer c.s.waiting.Add(-1)
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {

@@ -30,6 +30,7 @@ type rig struct {
 	ns       *namespace.Namespace
 	unit     *replica.Unit
 	url      string
+	service  *Service
 	spelling map[string]string
 }
 
@@ -45,10 +46,10 @@ func newRig(t testing.TB) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	wait := r.ns.Start(ctx, r.unit)
 	r.unit.Start()
-	s := New(Options{Token: tokens, Logger: log})
+	r.service = New(Options{Token: tokens, Logger: log})
 	id := resource.MustID("/subscriptions/s/resourceGroups/g/providers/Microsoft.ServiceBus/namespaces/test")
 	door := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		s.Serve(w, q, r.ns, id, answer.Caller{Peer: identity.Peer{Loopback: true}, Spelling: r.spelling})
+		r.service.Serve(w, q, r.ns, id, answer.Caller{Peer: identity.Peer{Loopback: true}, Spelling: r.spelling})
 	}))
 	r.url = door.URL
 	t.Cleanup(func() {
