@@ -91,8 +91,8 @@ type Options struct {
 	// PassHTTP lets the node at address to answer a request about a namespace it owns. Left
 	// nil, clients are asked to try again.
 	PassHTTP func(w http.ResponseWriter, r *http.Request, unit, to string)
-	// PutAll puts several documents in the registry, all of them or none. Left nil they are
-	// put one by one.
+	// PutAll puts several documents in the registry, all of them or none. Left nil it is
+	// the registry's own, or they are put one by one where it has none.
 	PutAll func(ctx context.Context, docs []resource.Document) error
 	// Elsewhere refuses a change of a resource that another location decides about; nil:
 	// none does.

@@ -100,6 +100,11 @@ func (s *Service) newAtom() *atom.Service {
 	})
 }
 
+// allPutter is a registry that puts several documents at once.
+type allPutter interface {
+	PutAll(ctx context.Context, docs []resource.Document) ([]resource.Result, error)
+}
+
 // newREST builds the HTTP runtime API.
 func (s *Service) newREST() *rest.Service {
 	return rest.New(rest.Options{Token: credentials{s}.Token, Audit: s.o.Audit, Logger: s.log})
@@ -108,6 +113,10 @@ func (s *Service) newREST() *rest.Service {
 func (s *Service) putAll(ctx context.Context, docs []resource.Document) error {
 	if s.o.PutAll != nil {
 		return s.o.PutAll(ctx, docs)
+	}
+	if all, ok := s.o.Registry.(allPutter); ok {
+		_, err := all.PutAll(ctx, docs)
+		return err
 	}
 	for _, d := range docs {
 		if _, err := s.o.Registry.Put(ctx, d, resource.Condition{}); err != nil {
