@@ -146,7 +146,11 @@ func (j *judge) parts(c *controller) {
 // is no alarm when another node of it has stored more since it looked, or when it begins
 // anew.
 func (j *judge) lacks(u *unit, h link.Hello, lost uint64) {
-	if there := u.h.site.peer().owner(u.name).units[u.name].shelf; there.last() >= h.After.At+record.Position(lost) || h.After.At == there.base {
+	door := u.h.site.peer().owner(u.name)
+	if door == nil {
+		return
+	}
+	if there := door.units[u.name].shelf; there.last() >= h.After.At+record.Position(lost) || h.After.At == there.base {
 		j.counts["alarmed in vain"]++
 		return
 	}
