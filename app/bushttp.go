@@ -15,14 +15,16 @@ import (
 
 // serveBus answers a request to the Service Bus that came to a door.
 func (p *Platform) serveBus(w http.ResponseWriter, r *http.Request, peer net.Addr) {
+	r.Header.Del(namesHeader) // it is nodes' to say
 	outside := external(r.Context())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer) && !outside, External: outside})
+	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer) && !outside, External: outside, TLS: r.TLS != nil, Spelling: spellingOf(r)})
 }
 
 // passHTTP lets the node at an address, in this location or another, answer a request
 // about a unit it owns. The client's own credentials go along: they are judged there.
 func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to string) {
 	about := introduction{Kind: hopBus, From: p.o.Node, Hops: 1, Unit: unit}
+	names := spellingOf(r)
 	if before, ok := r.Context().Value(busKey{}).(introduction); ok {
 		before.Kind, before.From, before.Unit = about.Kind, about.From, about.Unit
 		about = before
@@ -46,6 +48,7 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", "owner"
 			pr.Out.Host = r.Host
+			tellSpelling(pr.Out.Header, names)
 		},
 		ModifyResponse: func(answer *http.Response) error {
 			answer.Header.Del("x-ms-request-id") // ours is on it
@@ -98,5 +101,8 @@ type busConn struct {
 // serveBusFor answers a request that another node passed on.
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
 	w.Header().Set("x-ms-request-id", rand.Text())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, Stay: about.Hops >= hopsMost})
+	p.bus.ServeHTTP(w, r, bus.Asked{
+		Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, TLS: about.TLS,
+		Stay: about.Hops >= hopsMost, Spelling: spellingOf(r),
+	})
 }

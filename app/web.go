@@ -41,6 +41,7 @@ func newWeb(p *Platform) *web {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytesMax,
 		ConnContext:       connContext,
+		ConnState:         connState,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	w.answer(api.Starting(p.surface()))
@@ -72,7 +73,7 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 
 // serve answers on a listener until it closes.
 func (w *web) serve(ln net.Listener) error {
-	err := w.server.Serve(ln)
+	err := w.server.Serve(spellingListener{ln})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -145,6 +146,7 @@ type (
 	peerKey     struct{}
 	externalKey struct{}
 	busKey      struct{}
+	spellingKey struct{}
 )
 
 // external reports whether what comes in a context came through a door for other
@@ -154,6 +156,8 @@ func external(ctx context.Context) bool { return ctx.Value(externalKey{}) != nil
 // connContext notes what the door knows of a connection where handlers find it.
 func connContext(ctx context.Context, conn net.Conn) context.Context {
 	switch c := conn.(type) {
+	case *spellingConn:
+		return connContext(context.WithValue(ctx, spellingKey{}, c), c.Conn)
 	case *sniff.Conn:
 		if c.External() {
 			ctx = context.WithValue(ctx, externalKey{}, true)

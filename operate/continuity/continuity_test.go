@@ -165,6 +165,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 	typ := groupType()
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
+		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},

@@ -140,8 +140,6 @@ type Pairing struct {
 // Times of a controller.
 const (
 	stepEvery   = 200 * time.Millisecond
-	probeEvery  = time.Second
-	probeWithin = time.Second
 	askTimeout  = 5 * time.Second
 	switchLimit = time.Minute
 	// handOverLimit is how long another node of the location may be at a hand-over before

@@ -96,7 +96,7 @@ func (g *group) view(ctx context.Context, cfg config) (v core.View, err error) {
 	if v.Idle = g.changing.TryLock(); v.Idle {
 		g.changing.Unlock()
 	}
-	if time.Since(g.probed) >= probeEvery {
+	if time.Since(g.probed) >= cfg.probeEvery {
 		v.Asked, g.probed = true, time.Now()
 		v.Said, err = g.probe(ctx, cfg)
 		v.Failed = g.probes
@@ -110,7 +110,7 @@ func (g *group) view(ctx context.Context, cfg config) (v core.View, err error) {
 
 // probe asks the other location how it stands; nil: it did not answer.
 func (g *group) probe(ctx context.Context, cfg config) (*groups.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	ctx, cancel := context.WithTimeout(ctx, cfg.probeEvery)
 	defer cancel()
 	var said groups.Status
 	err := g.ask(ctx, cfg, http.MethodGet, "", nil, &said)

@@ -46,6 +46,7 @@ import (
 	"weir/service/bus/internal/amqp"
 	"weir/service/bus/internal/atom"
 	"weir/service/bus/internal/namespace"
+	"weir/service/bus/internal/rest"
 	"weir/wire/amqp/server"
 )
 
@@ -95,8 +96,8 @@ type Options struct {
 	// PassHTTP lets the node at address to answer a request about a namespace it owns. Left
 	// nil, clients are asked to try again.
 	PassHTTP func(w http.ResponseWriter, r *http.Request, unit, to string)
-	// PutAll puts several documents in the registry, all of them or none. Left nil they are
-	// put one by one.
+	// PutAll puts several documents in the registry, all of them or none. Left nil it is
+	// the registry's own, or they are put one by one where it has none.
 	PutAll func(ctx context.Context, docs []resource.Document) error
 	// Elsewhere refuses a change of a resource that another location decides about; nil:
 	// none does.
@@ -119,6 +120,7 @@ type Service struct {
 	log  *slog.Logger
 	amqp *amqp.Service
 	atom *atom.Service
+	rest *rest.Service
 
 	opening   sync.Mutex // one namespace is opened or closed at a time
 	salvaging salvaging
@@ -155,7 +157,7 @@ func New(o Options) *Service {
 		Config:      o.AMQP,
 		Limits:      o.Limits,
 	})
-	s.atom = s.newAtom()
+	s.atom, s.rest = s.newAtom(), s.newREST()
 	return s
 }
 

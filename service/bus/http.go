@@ -11,7 +11,9 @@ import (
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
+	"weir/service/bus/internal/answer"
 	"weir/service/bus/internal/atom"
+	"weir/service/bus/internal/rest"
 )
 
 // Asked is what is known of who sent an HTTP request.
@@ -19,7 +21,12 @@ type Asked struct {
 	Peer     net.Addr // where it came from
 	Loopback bool     // from this machine, and no proxy's
 	External bool     // it came through a door for other networks
+	TLS      bool     // encrypted
 	Stay     bool     // it was passed on often enough
+	// Spelling gives the names of the request's headers as they were written, by their
+	// canonical form; those it does not have were written so. Names of properties are
+	// told apart by case where they are read.
+	Spelling map[string]string
 }
 
 // apiVersion is how clients of the admin API write one; Resource Manager's has a day.
@@ -29,10 +36,10 @@ var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}$`)
 // access signature, or an api-version as its clients write them. Other requests may be,
 // when nobody else knows their path.
 func Mine(r *http.Request) bool {
-	if kind, _ := atom.TokenOf(r.Header.Get("Authorization")); strings.HasSuffix(kind, "sastoken") {
+	if kind, _ := answer.TokenOf(r.Header.Get("Authorization")); strings.HasSuffix(kind, "sastoken") {
 		return true
 	}
-	return apiVersion.MatchString(r.URL.Query().Get("api-version"))
+	return rest.Mine(r) || apiVersion.MatchString(r.URL.Query().Get("api-version"))
 }
 
 // ownerWait is how long a request waits while a namespace changes hands.
@@ -47,15 +54,19 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, from Asked) 
 		if fault.Is(err, fault.NotFound) {
 			status = http.StatusNotFound
 		}
-		atom.Refuse(w, r, status, fault.Sentence(err))
+		answer.Refuse(w, status, fault.Sentence(err))
 		return
 	}
 	if sp == nil {
 		return // it was passed on
 	}
-	caller := atom.Caller{Peer: identity.PeerAt(from.Peer, from.Loopback, from.External)}
+	caller := answer.Caller{Peer: identity.PeerAt(from.Peer, from.Loopback, from.External), TLS: from.TLS, Spelling: from.Spelling}
 	if from.Peer != nil {
 		caller.Address = from.Peer.String()
+	}
+	if rest.Mine(r) {
+		s.rest.Serve(w, r, sp.ns, sp.id, caller)
+		return
 	}
 	s.atom.Serve(w, r, sp.id, caller)
 }
@@ -90,9 +101,23 @@ func (s *Service) newAtom() *atom.Service {
 	})
 }
 
+// allPutter is a registry that puts several documents at once.
+type allPutter interface {
+	PutAll(ctx context.Context, docs []resource.Document) ([]resource.Result, error)
+}
+
+// newREST builds the HTTP runtime API.
+func (s *Service) newREST() *rest.Service {
+	return rest.New(rest.Options{Token: credentials{s}.Token, Audit: s.o.Audit, Logger: s.log})
+}
+
 func (s *Service) putAll(ctx context.Context, docs []resource.Document) error {
 	if s.o.PutAll != nil {
 		return s.o.PutAll(ctx, docs)
+	}
+	if all, ok := s.o.Registry.(allPutter); ok {
+		_, err := all.PutAll(ctx, docs)
+		return err
 	}
 	for _, d := range docs {
 		if _, err := s.o.Registry.Put(ctx, d, resource.Condition{}); err != nil {
@@ -115,5 +140,5 @@ func (s *Service) settled(ctx context.Context, id resource.ID) error {
 
 // Away asks a client whose namespace cannot be reached at the moment to try again.
 func Away(w http.ResponseWriter, r *http.Request) {
-	atom.Refuse(w, r, http.StatusServiceUnavailable, "SubCode=50300. The namespace is served by another node, which cannot be reached. Please try again.")
+	answer.Refuse(w, http.StatusServiceUnavailable, "SubCode=50300. The namespace is served by another node, which cannot be reached. Please try again.")
 }

@@ -101,7 +101,7 @@ func (c *conn) moved(err error) {
 		return
 	}
 	c.log.Error("the namespace takes no work", "error", fault.Detail(err))
-	c.wire.Close(wireError(err))
+	c.wire.Close(refusal(err))
 }
 
 // leave ends the connection once what it has under way is answered.

@@ -9,44 +9,21 @@ import (
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
+	"weir/service/bus/internal/answer"
 )
-
-// Kinds of tokens, as clients call them.
-const (
-	kindSAS = "servicebus.windows.net:sastoken"
-	kindJWT = "jwt"
-)
-
-// TokenOf reads the Authorization header, or another of its form: a shared access
-// signature as it is, anything else with or without "Bearer", which the Go client
-// leaves out.
-func TokenOf(header string) (kind, token string) {
-	header = strings.TrimSpace(header)
-	scheme, rest, _ := strings.Cut(header, " ")
-	switch {
-	case strings.EqualFold(scheme, "SharedAccessSignature"):
-		return kindSAS, header
-	case strings.EqualFold(scheme, "Bearer"):
-		header = strings.TrimSpace(rest)
-	}
-	if strings.HasPrefix(strings.ToLower(header), "sharedaccesssignature ") { // from a token endpoint
-		return kindSAS, header
-	}
-	return kindJWT, header
-}
 
 // admit looks at the token of the request.
 func (c *call) admit() (err error) {
 	header := c.r.Header.Get("Authorization")
 	if header == "" {
-		return fault.New(fault.Unauthorized, "MissingToken: The authorization header was not found. Send a shared access signature or a bearer token in it.")
+		return answer.MissingToken
 	}
 	c.who, err = c.principal(header, c.target.path)
 	return err
 }
 
 func (c *call) principal(header, path string) (identity.Principal, error) {
-	kind, token := TokenOf(header)
+	kind, token := answer.TokenOf(header)
 	return c.s.o.Token(c.ns.Name(), kind, "https://"+c.host()+"/"+path, token, c.caller.Peer)
 }
 

@@ -145,6 +145,8 @@ func (c *call) carryOut(p change, exists bool, match string) error {
 	switch {
 	case match == "" && fault.Is(err, fault.PreconditionFailed):
 		return fault.Wrap(fault.AlreadyExists, err, "Conflict. The messaging entity '%s' exists already.", c.target.path)
+	case match == "" && fault.Is(err, fault.Conflict):
+		return fault.Wrap(fault.AlreadyExists, err, "Conflict. %s", fault.Sentence(err))
 	case err != nil:
 		return err
 	}

@@ -35,6 +35,7 @@ import (
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
+	"weir/service/bus/internal/answer"
 )
 
 // Registry is what the admin API needs of the registry of resources.
@@ -84,19 +85,13 @@ func New(o Options) *Service {
 	return &Service{o: o}
 }
 
-// Caller is what is known of who sent a request.
-type Caller struct {
-	Peer    identity.Peer
-	Address string // for the audit log
-}
-
 // call is one request.
 type call struct {
 	s      *Service
 	w      http.ResponseWriter
 	r      *http.Request
 	ns     resource.ID
-	caller Caller
+	caller answer.Caller
 	query  query
 	target target
 	who    identity.Principal
@@ -104,7 +99,7 @@ type call struct {
 }
 
 // Serve answers a request about a namespace that this node owns.
-func (s *Service) Serve(w http.ResponseWriter, r *http.Request, ns resource.ID, caller Caller) {
+func (s *Service) Serve(w http.ResponseWriter, r *http.Request, ns resource.ID, caller answer.Caller) {
 	c := &call{s: s, w: w, r: r, ns: ns, caller: caller, now: time.Now()}
 	if err := c.answer(); err != nil {
 		c.refuse(err)

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
 	"weir/kernel/fault"
+	"weir/service/bus/internal/answer"
 )
 
 // Bounds of a body.
@@ -170,7 +170,7 @@ func (w *writer) open(name string, attributes ...string) {
 	w.WriteString(name)
 	for i := 0; i+1 < len(attributes); i += 2 {
 		w.WriteString(" " + attributes[i] + `="`)
-		w.escape(attributes[i+1], true)
+		answer.Escape(&w.Buffer, attributes[i+1], true)
 		w.WriteByte('"')
 	}
 	w.WriteByte('>')
@@ -181,29 +181,6 @@ func (w *writer) close(name string) { w.WriteString("</" + name + ">") }
 // text writes an element with text in it.
 func (w *writer) text(name, text string, attributes ...string) {
 	w.open(name, attributes...)
-	w.escape(text, false)
+	answer.Escape(&w.Buffer, text, false)
 	w.close(name)
-}
-
-// escape writes text. Apostrophes stay as they are: clients compare texts of refusals
-// without reading them as XML.
-func (w *writer) escape(text string, attribute bool) {
-	for _, r := range text {
-		switch {
-		case r == '&':
-			w.WriteString("&amp;")
-		case r == '<':
-			w.WriteString("&lt;")
-		case r == '>':
-			w.WriteString("&gt;")
-		case r == '"' && attribute:
-			w.WriteString("&quot;")
-		case r == '\r', r == '\n' && attribute, r == '\t' && attribute:
-			fmt.Fprintf(w, "&#x%X;", r)
-		case r < ' ' && r != '\n' && r != '\t', r == 0xFFFE, r == 0xFFFF:
-			w.WriteRune('\uFFFD') // XML has no way to say it
-		default:
-			w.WriteRune(r)
-		}
-	}
 }

@@ -15,7 +15,6 @@ import (
 const (
 	entryType = "application/atom+xml;type=entry;charset=utf-8"
 	feedType  = "application/atom+xml;type=feed;charset=utf-8"
-	errorType = "application/xml; charset=utf-8"
 )
 
 // host is the name by which the client came.

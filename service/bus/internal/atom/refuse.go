@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 
 	"weir/kernel/audit"
 	"weir/kernel/fault"
+	"weir/service/bus/internal/answer"
 )
 
 // meaning is what a kind of fault is in the admin API: a status, and the sub-code that
@@ -43,9 +42,6 @@ var meanings = map[fault.Kind]meaning{
 	fault.FilterFailed:       {http.StatusBadRequest, 40000},
 }
 
-// retryAfterSeconds is what a caller is asked to wait before it tries again.
-const retryAfterSeconds = "1"
-
 // refuse answers with a fault.
 func (c *call) refuse(err error) {
 	kind := fault.KindOf(err)
@@ -68,28 +64,5 @@ func (c *call) refuse(err error) {
 		c.s.o.Logger.Warn("a request of the admin API failed", "method", c.r.Method, "path", c.r.URL.Path, "error", fault.Detail(err))
 	}
 	c.noteRefused(kind.String(), detail, outcome)
-	Refuse(c.w, c.r, m.status, detail)
-}
-
-// Refuse writes an error answer as the HTTP doors of the service do.
-func Refuse(w http.ResponseWriter, _ *http.Request, status int, detail string) {
-	switch status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", retryAfterSeconds)
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="weir"`)
-	}
-	if id := w.Header().Get("x-ms-request-id"); id != "" {
-		detail = strings.TrimRight(detail, " ") + " TrackingId:" + id
-	}
-	var body writer
-	body.open("Error")
-	body.text("Code", strconv.Itoa(status))
-	body.text("Detail", detail)
-	body.close("Error")
-	w.Header().Set("Content-Type", errorType)
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // the client may be gone
+	answer.Refuse(c.w, m.status, detail)
 }
