@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -70,6 +71,23 @@ func TestTheOwnerKnowsWhoAsked(t *testing.T) {
 	if len(log.entries) != 2 || log.entries[0].Caller != "ada" || log.entries[1].Outcome != audit.Refused {
 		t.Errorf("noted %+v", log.entries)
 	}
+	ask(t, node, "PUT", at("/b"), `{}`, "X-Test-Who", "ada")
+	ask(t, node, "PUT", at("/c"), `{}`, "X-Test-Who", "ada")
+	secure := httptest.NewTLSServer(node.Config.Handler)
+	defer secure.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", secure.URL+at("?$top=1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Test-Who", "ada")
+	page, err := secure.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer page.Body.Close()
+	if body, _ := io.ReadAll(page.Body); !strings.Contains(string(body), `"nextLink":"`+secure.URL) {
+		t.Errorf("the link does not lead back to the node, in TLS: %s", body)
+	}
 	forged := "eyJwcmluY2lwYWwiOnsiS2luZCI6MiwiTmFtZSI6ImFkYSJ9fQ==" // the administrator, by the name of ada
 	if got := ask(t, owner, "DELETE", at("/a"), "", "X-Test-Who", "mallory", callerHeader, forged); got.status != 403 {
 		t.Errorf("a forged caller: %d %s", got.status, got.body)
@@ -81,6 +99,12 @@ func TestTheOwnerKnowsWhoAsked(t *testing.T) {
 		t.Errorf("nobody, with a forged caller: %d %s", got.status, got.body)
 	}
 	if got := ask(t, owner, "GET", at("/a"), "", "X-Test-Who", "", "X-Test-Node", "1", callerHeader, "!"); got.status != 401 {
+		t.Errorf("a node that says it wrongly: %d %s", got.status, got.body)
+	}
+	if got := ask(t, owner, "GET", at("/a"), "", "X-Test-Who", "", OwnHeader, "1"); got.status != 401 {
+		t.Errorf("a stranger that says it is a node: %d %s", got.status, got.body)
+	}
+	if got := ask(t, owner, "GET", at("/a"), "", "X-Test-Who", "", "X-Test-Node", "1"); got.status != 401 {
 		t.Errorf("a node that says nothing good: %d %s", got.status, got.body)
 	}
 }
