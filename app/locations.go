@@ -18,6 +18,7 @@ import (
 	"weir/kernel/link"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/operate/continuity"
 	"weir/service/bus"
 )
@@ -130,6 +131,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 	p.continuity = continuity.New(continuity.Options{
 		Location: p.o.Location, Node: p.o.Node, Alone: p.o.ClusterListen == "" && p.o.NATS == "", Registry: p.registry, Notes: notes,
 		Votes:    ballot.NewLocal(votes{ballots}),
+		Access:   access.Concerns,
 		UnitName: bus.UnitName,
 		Members: func(unit string) (continuity.Member, bool) {
 			m := p.members.get(unit)

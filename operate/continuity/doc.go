@@ -98,6 +98,8 @@ type Options struct {
 	Registry       Registry
 	Notes          Notes
 	Votes          ballot.Voter // this location's
+	// Access reports whether resources of a type say who may do what; nil: none do.
+	Access func(typ string) bool
 	// UnitName gives the name of a resource's unit; false: it is no unit.
 	UnitName func(id resource.ID) (string, bool)
 	// Members gives a unit on this node by its name; false: it is not open yet.

@@ -56,6 +56,7 @@ func groupType() *resource.Type {
 			{Name: "pairing", Kind: resource.String, Required: true, Description: "Name of the pairing with the other location."},
 			{Name: "primary", Kind: resource.String, Required: true, Immutable: true, Description: "Location that is the primary at first."},
 			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of the namespaces, in the order they are promoted in."},
+			{Name: "access", Kind: resource.List, Range: &resource.Range{Min: 0, Max: 16}, Element: text("scope"), Description: "Ids of scopes (subscriptions, resource groups) whose roles, role assignments, identities, users, applications, issuers and signing keys move with the group: changed where it is, copied to the other location, so that tokens and rights are good there too. A scope belongs into one group only."},
 			{Name: "mode", Kind: resource.Enum, Values: []string{"async", "sync"}, Default: "async", Description: "async: acknowledged when durable in the primary, with a bound on the lag. sync: when durable in both."},
 			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
 			{Name: "lagBytes", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 50}, Description: "async: most bytes it may be behind; 0 is not bounded."},
@@ -79,6 +80,11 @@ func checkGroup(d resource.Document, _ resource.View) resource.Problems {
 	for i, unit := range texts(d, "units") {
 		if _, err := resource.ParseID(unit); err != nil {
 			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf("%q is no resource id.", unit)})
+		}
+	}
+	for i, scope := range texts(d, "access") {
+		if id, err := resource.ParseID(scope); err != nil || !id.IsScope() {
+			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.access[%d]", i), Sentence: fmt.Sprintf("%q is no scope: write the id of a subscription or a resource group.", scope)})
 		}
 	}
 	witnesses := texts(d, "witnesses")
@@ -114,6 +120,7 @@ type config struct {
 	pairing      Pairing
 	primary      string
 	units        []resource.ID
+	access       []resource.ID // scopes
 	mode         string
 	lagMessages  uint64
 	lagBytes     uint64
@@ -145,6 +152,13 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 			return c, err
 		}
 		c.units = append(c.units, id)
+	}
+	for _, scope := range texts(d, "access") {
+		id, err := resource.ParseID(scope)
+		if err != nil {
+			return c, err
+		}
+		c.access = append(c.access, id)
 	}
 	for _, p := range pairings {
 		if strings.EqualFold(p.Name(), d.String("pairing")) {
