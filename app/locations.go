@@ -155,6 +155,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 		History: func(ctx context.Context, unit string, generation int) (continuity.History, error) {
 			return p.store.Journal(ctx, unit, generation)
 		},
+		Generations: p.store.Generations, Remove: p.store.Remove,
 		Tail:   p.tail,
 		Bring:  p.bring,
 		Dir:    p.o.Data,

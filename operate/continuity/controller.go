@@ -64,7 +64,9 @@ type group struct {
 	peer      groups.Status // what the other location said last
 	peerSaid  bool
 	copying   sync.Mutex
-	documents uint64 // revision of the other location's documents that are copied
+	tidied    time.Time
+	spent     map[string][]int // generations that were not needed any more when that was last looked at
+	documents uint64           // revision of the other location's documents that are copied
 }
 
 // New builds a controller that does nothing yet.
@@ -425,6 +427,7 @@ func (g *group) step(ctx context.Context) error {
 			g.c.log.Debug("whether a copy is complete could not be settled", "group", g.name, "error", err)
 		}
 	}
+	g.tidy(ctx, cfg, n)
 	return err
 }
 
