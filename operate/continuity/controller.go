@@ -64,6 +64,7 @@ type group struct {
 	peer      groups.Status // what the other location said last
 	peerSaid  bool
 	copying   sync.Mutex
+	stood     bool // the units were told what they are
 	tidied    time.Time
 	spent     map[string][]int // generations that were not needed any more when that was last looked at
 	documents uint64           // revision of the other location's documents that are copied
@@ -419,8 +420,12 @@ func (g *group) step(ctx context.Context) error {
 	g.learn(n)
 	g.cut(n)
 	// A primary that comes back asks before it serves: without a witness nobody else
-	// tells it that it was replaced.
+	// tells it that it was replaced. Later, what was noted does not wait for an answer.
+	if g.stood {
+		g.stand()
+	}
 	err = g.ahead(ctx, cfg)
+	g.stood = true
 	g.stand()
 	if _, n = g.look(); n.Holder != g.c.o.Location {
 		if err := core.Settle(g.hands(ctx), n); err != nil && ctx.Err() == nil {
