@@ -117,6 +117,9 @@ type Options struct {
 	Reopen func(ctx context.Context, unit string) error
 	// History opens a unit's journal in a generation, to be compared.
 	History func(ctx context.Context, unit string, generation int) (History, error)
+	// Generations are those of a unit's journal that are here; Remove deletes one.
+	Generations func(ctx context.Context, unit string) ([]int, error)
+	Remove      func(ctx context.Context, unit string, generation int) error
 	// Tail calls fn for each message and settlement that a unit's journal has behind a
 	// position.
 	Tail func(ctx context.Context, unit string, generation int, after journal.Position, fn func(groups.Row) error) error
@@ -144,6 +147,7 @@ const (
 	stepEvery   = 200 * time.Millisecond
 	askTimeout  = 5 * time.Second
 	switchLimit = time.Minute
+	tidyEvery   = time.Minute
 	// handOverLimit is how long another node of the location may be at a hand-over before
 	// this one sees to it: longer than it waits for the other location.
 	handOverLimit = switchLimit/2 + askTimeout

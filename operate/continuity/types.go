@@ -22,6 +22,7 @@ const (
 	failedProbesDefault = 3
 	probeSecondsDefault = 1
 	grantSecondsDefault = 5
+	keepJournalsDefault = 1
 	secretCharsMin      = 16
 	groupsMax           = 100
 )
@@ -68,6 +69,7 @@ func groupType() *resource.Type {
 			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary that must fail in a row before that. Together with the time of a grant they are how long a loss goes unnoticed: 3 probes and 5 s by default."},
 			{Name: "probeSeconds", Kind: resource.Int, Default: int64(probeSecondsDefault), Range: &resource.Range{Min: 1, Max: 60}, Description: "Time between two probes of the other location, and the longest one waits for its answer."},
 			{Name: "grantSeconds", Kind: resource.Int, Default: int64(grantSecondsDefault), Range: &resource.Range{Min: 2, Max: 60}, Description: "How long the voters grant the group to its primary. It asks four times in that time, shows nothing two thirds into it without an answer of a majority, and nobody else can have the group before it is over. The same in both locations; a line that is slow or lossy wants more."},
+			{Name: "keepJournals", Kind: resource.Int, Default: int64(keepJournalsDefault), Range: &resource.Range{Min: 0, Max: 1000}, Description: "Old generations of a unit's journal that a location keeps beside the present one, the newest of them. An older one is removed when the present one is complete and nothing in any is undecided (\"weir salvage\"). What a unit had before it was in the group is never removed."},
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
 		},
@@ -132,6 +134,7 @@ type config struct {
 	failedProbes int
 	probeEvery   time.Duration
 	grant        time.Duration // of a voter
+	keep         int           // old generations of journals
 	rto, rpo     int64         // seconds, as declared
 }
 
@@ -144,7 +147,10 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
 		probeEvery: time.Duration(cmp.Or(d.Int("probeSeconds"), probeSecondsDefault)) * time.Second,
 		grant:      time.Duration(cmp.Or(d.Int("grantSeconds"), grantSecondsDefault)) * time.Second,
-		rto:        d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
+		keep:       keepJournalsDefault, rto: d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
+	}
+	if _, declared := d.Properties["keepJournals"]; declared {
+		c.keep = int(d.Int("keepJournals"))
 	}
 	for _, unit := range texts(d, "units") {
 		id, err := resource.ParseID(unit)
