@@ -16,7 +16,10 @@ import (
 // serveBus answers a request to the Service Bus that came to a door.
 func (p *Platform) serveBus(w http.ResponseWriter, r *http.Request, peer net.Addr) {
 	r.Header.Del(namesHeader) // it is nodes' to say
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer), TLS: r.TLS != nil, Spelling: spellingOf(r)})
+	outside := external(r.Context())
+	p.bus.ServeHTTP(w, r, bus.Asked{
+		Peer: peer, Loopback: hop.Loopback(peer) && !outside, External: outside, TLS: r.TLS != nil, Spelling: spellingOf(r),
+	})
 }
 
 // passHTTP lets the node at an address, in this location or another, answer a request
@@ -25,10 +28,13 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 	about := introduction{Kind: hopBus, From: p.o.Node, Hops: 1, Unit: unit}
 	names := spellingOf(r)
 	if before, ok := r.Context().Value(busKey{}).(introduction); ok {
-		about.Hops, about.Peer, about.Loopback, about.TLS = before.Hops+1, before.Peer, before.Loopback, before.TLS
+		before.Kind, before.From, before.Unit = about.Kind, about.From, about.Unit
+		about = before
+		about.Hops++
 	} else {
 		peer := api.PeerOf(r)
-		about.Peer, about.Loopback, about.TLS = peer.String(), hop.Loopback(peer), r.TLS != nil
+		about.Peer, about.External, about.TLS = peer.String(), external(r.Context()), r.TLS != nil
+		about.Loopback = hop.Loopback(peer) && !about.External
 	}
 	if !p.reaches(to) {
 		p.busAway(w, r, nil)
@@ -97,5 +103,7 @@ type busConn struct {
 // serveBusFor answers a request that another node passed on.
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
 	w.Header().Set("x-ms-request-id", rand.Text())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: addrOf(about.Peer), Loopback: about.Loopback, TLS: about.TLS, Stay: about.Hops >= hopsMost, Spelling: spellingOf(r)})
+	p.bus.ServeHTTP(w, r, bus.Asked{
+		Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, TLS: about.TLS, Stay: about.Hops >= hopsMost, Spelling: spellingOf(r),
+	})
 }

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
+	"weir/face/answer"
 	"weir/face/api"
+	"weir/internal/seal"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
@@ -36,6 +39,11 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 		return err
 	}
 	registry := resource.NewRegistry(types, nil)
+	ring, err := p.sealing()
+	if err != nil {
+		return err
+	}
+	registry.SealWith(ring)
 	var unit *replica.Unit
 	err = persist(ctx, func() (err error) { // nodes that start together are in each other's way
 		unit, err = p.openUnit(ctx, replica.Options{
@@ -53,7 +61,43 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 	if _, err := unit.WaitOwner(ctx); err != nil {
 		return fmt.Errorf("wait for the registry: %w", err)
 	}
-	return nil
+	return p.sealAgain(ctx)
+}
+
+// sealing is the ring that seals secrets in the registry.
+func (p *Platform) sealing() (seal.Ring, error) {
+	file := filepath.Join(p.o.Data, "secrets-key")
+	switch {
+	case p.o.KeyFile != "":
+		return seal.Load(p.o.KeyFile)
+	case len(p.secret) == 0:
+		return seal.LoadOrMake(file)
+	}
+	shared, err := seal.Derive(p.secret)
+	if err != nil {
+		return shared, err
+	}
+	own, err := seal.Load(file) // of when this node had no others
+	if errors.Is(err, fs.ErrNotExist) {
+		return shared, nil
+	}
+	return shared.With(own), err
+}
+
+// sealAgain sees to it that every secret can be read, and is sealed by the newest key.
+func (p *Platform) sealAgain(ctx context.Context) error {
+	if err := p.registry.Readable(ctx); err != nil {
+		return err
+	}
+	n, err := p.registry.Reseal(ctx)
+	switch fault.KindOf(err) {
+	case fault.NotOwner, fault.Unavailable, fault.Busy: // its owner does it, or the next start
+		return nil
+	}
+	if n > 0 {
+		p.log.Info("secrets were sealed by the newest key; older forms stay in the journal until it is trimmed", "resources", n)
+	}
+	return err
 }
 
 // Owner gives the transport to the node that owns the registry; nil when this one
@@ -102,9 +146,9 @@ func (l *location) PutAll(ctx context.Context, docs []resource.Document) ([]api.
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "The resources cannot be sent.")
 	}
-	var answer api.Deployed
-	_, err = l.ask(ctx, owner, http.MethodPost, "/deploy", resource.Condition{}, body, &answer)
-	return answer.Resources, err
+	var deployed api.Deployed
+	_, err = l.ask(ctx, owner, http.MethodPost, "/deploy", resource.Condition{}, body, &deployed)
+	return deployed.Resources, err
 }
 
 // Delete removes a resource wherever the registry's owner is.
@@ -169,21 +213,21 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 	if c.IfNoneMatch {
 		r.Header.Set("If-None-Match", "*")
 	}
-	answer, err := owner.RoundTrip(r)
+	given, err := owner.RoundTrip(r)
 	if err != nil {
 		return 0, fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached.")
 	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, answerBytesMax))
+	defer given.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(given.Body, answerBytesMax))
 	switch {
 	case err != nil:
 		return 0, fault.Wrap(fault.Unavailable, err, "The node that owns the registry did not answer whole.")
-	case answer.StatusCode >= 300:
-		return answer.StatusCode, api.FaultOf(answer.StatusCode, answer.Header, data)
+	case given.StatusCode >= 300:
+		return given.StatusCode, answer.FaultOf(given.StatusCode, given.Header, data)
 	case result == nil || len(data) == 0:
-		return answer.StatusCode, nil
+		return given.StatusCode, nil
 	}
-	return answer.StatusCode, json.Unmarshal(data, result)
+	return given.StatusCode, json.Unmarshal(data, result)
 }
 
 // typeNamespace is the type of what the first start makes.

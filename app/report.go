@@ -12,13 +12,16 @@ import (
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 	"weir/kernel/fault"
+	"weir/kernel/replica"
+	"weir/operate/audit"
 	"weir/operate/telemetry"
 )
 
 // parts are what readiness depends on: the registry and every namespace.
 func (p *Platform) parts() []telemetry.Part {
 	registry := p.registryStatus()
-	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}}
+	log := unitStatus(audit.Unit, p.auditUnit)
+	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}, {Name: log.Name, Ready: log.Ready, Reason: log.Reason}}
 	units := p.bus.Units()
 	for _, u := range units {
 		parts = append(parts, telemetry.Part{Name: u.Unit, Ready: u.Ready, Reason: u.Reason})
@@ -29,14 +32,17 @@ func (p *Platform) parts() []telemetry.Part {
 	return parts
 }
 
-func (p *Platform) registryStatus() api.Unit {
-	role, epoch := p.registry.unit.Status()
-	owner := p.registry.unit.Ownership()
+func (p *Platform) registryStatus() api.Unit { return unitStatus(registryUnit, p.registry.unit) }
+
+// unitStatus is what is said of a unit of the location itself.
+func unitStatus(name string, unit *replica.Unit) api.Unit {
+	role, epoch := unit.Status()
+	owner := unit.Ownership()
 	u := api.Unit{
-		Name: registryUnit, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
-		Position: uint64(p.registry.unit.Position()),
+		Name: name, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
+		Position: uint64(unit.Position()),
 	}
-	if err := p.registry.unit.Ready(); err != nil {
+	if err := unit.Ready(); err != nil {
 		u.Ready, u.Reason = false, fault.Sentence(err)
 	} else if owner.Node == "" && !owner.Self {
 		u.Ready, u.Reason = false, "Nobody owns it yet."
@@ -49,7 +55,7 @@ func (p *Platform) status() api.Status {
 	ready, _ := p.health.Ready()
 	s := api.Status{
 		Version: p.o.Version, Node: p.o.Node, Started: p.started.UTC(), Ready: ready, Doors: p.Addrs(),
-		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus()},
+		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus(), unitStatus(audit.Unit, p.auditUnit)},
 	}
 	if revision, err := p.registry.revision(context.Background()); err == nil {
 		s.Revision = revision
@@ -98,6 +104,26 @@ func local(address string) string {
 	return net.JoinHostPort("127.0.0.1", port)
 }
 
+// endpoint is the URL of a namespace: its first label names it, unless it is the
+// default one.
+func (p *Platform) endpoint(namespace string) string {
+	address, ok := p.Addrs()["https"]
+	if !ok {
+		address = p.Addrs()["http"]
+	}
+	host, port, err := net.SplitHostPort(local(address))
+	if err != nil {
+		return ""
+	}
+	if host == "127.0.0.1" {
+		host = "localhost"
+	}
+	if !strings.EqualFold(namespace, p.o.Namespace) && net.ParseIP(host) == nil {
+		host = namespace + "." + host
+	}
+	return "https://" + net.JoinHostPort(host, port) + "/"
+}
+
 // emulatorString is what any SDK reaches this node with from this machine.
 func emulatorString(addrs map[string]string) string {
 	endpoint := "localhost"
@@ -128,7 +154,7 @@ Weir is ready: node %s, %s
 
 Connect any Azure Service Bus SDK from this machine with
   %s
-
+%s
 Next
   declare a queue    echo '{"type":"%s/queues","name":"%s/orders"}' | weir deploy%s -
   look at it         weir queue show orders%s
@@ -137,7 +163,7 @@ Next
   metrics, health    %s/metrics, %s/healthz/ready
 Ctrl-C ends it in order.
 
-`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
+`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), p.withoutKeys(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
 		p.caFile(), adminURL(addrs), adminURL(addrs))
 }
 

@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/operate/continuity"
 	"weir/service/bus"
 )
@@ -32,4 +34,6 @@ func Run(ctx context.Context, o Options) error {
 
 // Types are the resource types of the platform, for who needs them without a
 // server.
-func Types() []*resource.Type { return append(bus.Types(), continuity.Types()...) }
+func Types() []*resource.Type {
+	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType()}, access.Types())
+}

@@ -53,11 +53,19 @@ func (w *web) answer(h http.Handler) { w.handler.Store(&h) }
 func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 	r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
 	if peer, ok := r.Context().Value(peerKey{}).(string); ok {
-		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		if !w.p.answerAudit(out, r, peer) {
+			w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		}
+		return
+	}
+	if w.p.answerAudit(out, r, "") {
 		return
 	}
 	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
 		w.p.serveBusFor(out, r, about) // and nothing else
+		return
+	}
+	if w.p.issue(out, r) {
 		return
 	}
 	(*w.handler.Load()).ServeHTTP(out, r)
@@ -133,13 +141,17 @@ func (l *nodeListener) Close() error   { l.once.Do(func() { close(l.closed) }); 
 func (l *nodeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 type (
-	tlsKey  struct{}
-	nodeKey struct{}
-	peerKey struct{}
-	busKey  struct{}
-
+	tlsKey      struct{}
+	nodeKey     struct{}
+	peerKey     struct{}
+	externalKey struct{}
+	busKey      struct{}
 	spellingKey struct{}
 )
+
+// external reports whether what comes in a context came through a door for other
+// networks.
+func external(ctx context.Context) bool { return ctx.Value(externalKey{}) != nil }
 
 // connContext notes what the door knows of a connection where handlers find it.
 func connContext(ctx context.Context, conn net.Conn) context.Context {
@@ -147,6 +159,9 @@ func connContext(ctx context.Context, conn net.Conn) context.Context {
 	case *spellingConn:
 		return connContext(context.WithValue(ctx, spellingKey{}, c), c.Conn)
 	case *sniff.Conn:
+		if c.External() {
+			ctx = context.WithValue(ctx, externalKey{}, true)
+		}
 		return context.WithValue(ctx, tlsKey{}, c.TLS())
 	case nodeConn:
 		return context.WithValue(ctx, nodeKey{}, true)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"weir/face/answer"
 	"weir/kernel/fault"
 )
 
@@ -27,7 +29,7 @@ var amqpSubprotocols = []string{"AMQPWSB10", "amqp"}
 // overWebSocket hands AMQP over WebSockets to the message service.
 func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err := a.acceptable(r); err != nil {
-		refuse(w, r, a.o.Logger, "", err)
+		answer.Refuse(w, r, a.o.Logger, "", err)
 		return
 	}
 	// acceptable has judged the origin; compression does not pay for AMQP.
@@ -40,8 +42,16 @@ func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := websocket.NetConn(a.life, socket, websocket.MessageBinary)
 	socket.SetReadLimit(socketMessageBytesMax) // NetConn takes the limit away
-	a.o.ServeAMQP(a.life, tunnel{conn, PeerOf(r)}, r.TLS)
+	a.o.ServeAMQP(asOf{a.life, r.Context()}, tunnel{conn, PeerOf(r)}, r.TLS)
 }
+
+// asOf is a context that lives as the program does, and knows what a request's knew.
+type asOf struct {
+	context.Context
+	request context.Context
+}
+
+func (c asOf) Value(key any) any { return c.request.Value(key) }
 
 func (a *API) acceptable(r *http.Request) error {
 	if a.o.ServeAMQP == nil {

@@ -2,6 +2,7 @@ package resource
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,12 +17,13 @@ const bodyBytesMax = 512 << 10
 
 // plan decides what a request changes: all its documents, or nothing.
 type plan struct {
+	codec
 	state    *registry.State
-	types    *Types
 	random   io.Reader
 	view     View
 	steps    []step
 	declared map[string]bool // keys of what the request holds, sound or not
+	guarded  bool            // locks hold
 	problems Problems
 }
 
@@ -33,8 +35,8 @@ type step struct {
 	body  []byte // nil: it is there already, just so
 }
 
-func newPlan(state *registry.State, types *Types, random io.Reader) *plan {
-	return &plan{state: state, types: types, random: random, view: newView(state), declared: map[string]bool{}}
+func newPlan(state *registry.State, c codec, random io.Reader) *plan {
+	return &plan{codec: c, state: state, random: random, view: newView(state, c), declared: map[string]bool{}}
 }
 
 // put takes in the documents of one request, parents before children.
@@ -71,15 +73,26 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		p.problem(d, fault.Invalid, "There is no resource type %s here: known are %s.", d.Type(), p.typeNames())
 		return nil, nil
 	}
+	if t.Absent != "" {
+		p.problem(d, fault.Unsupported, "Weir has no %s: %s", t.Name, t.Absent)
+		return nil, nil
+	}
 	var old *Document
-	if have, exists := p.view.Get(d.ID); exists {
+	if have, exists, err := p.view.find(d.ID); err != nil {
+		return nil, err
+	} else if exists {
 		old, d.ID = &have, have.ID
 	} else {
 		d.ID = d.ID.withType(t.Name)
 	}
-	if parent := d.ID.Parent(); !parent.IsScope() && !p.declared[parent.Key()] {
+	if problem := t.misplaced(d.ID); problem != "" {
+		p.problem(d, fault.Invalid, "%s", problem)
+		return nil, nil
+	}
+	if parent := d.ID.Parent(); !parent.IsZero() && !parent.IsScope() && !p.declared[parent.Key()] {
 		if _, exists := p.view.Get(parent); !exists {
 			p.problem(d, fault.NotFound, "Its parent, %s %q, does not exist: declare it first.", lastPart(parent.Type()), strings.Join(parent.Names(), "/"))
+			p.problems[len(p.problems)-1].Code = "ParentResourceNotFound"
 		}
 	}
 	if t.Prepare != nil {
@@ -101,6 +114,18 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 	return companions, nil
 }
 
+// misplaced says why a resource of this type cannot be where its id puts it.
+func (t *Type) misplaced(id ID) string {
+	switch base := id.Base(); {
+	case id.IsScope() || t.Extension:
+	case !base.IsScope():
+		return fmt.Sprintf("A resource of type %s extends no other: it lies in a resource group.", t.Name)
+	case base.Equal(Tenant) && !t.AtTenant:
+		return fmt.Sprintf("A resource of type %s lies in a resource group: its id begins with /subscriptions/.", t.Name)
+	}
+	return ""
+}
+
 // check looks at each document among all the others, and at what there may be of it.
 func (p *plan) check() {
 	counted := map[string]bool{}
@@ -116,13 +141,46 @@ func (p *plan) check() {
 				p.problem(s.doc, fault.QuotaExceeded, "There would be %d %s here, and there may be %d at most.", n, lastPart(s.typ.Name), s.typ.SiblingsMax)
 			}
 		}
-		p.encode(s)
+		if s.typ.Unique && s.isNew {
+			p.unique(s)
+		}
+		p.compare(s)
+		if p.guarded && s.body != nil {
+			if locked, ok := errors.AsType[Problems](guard(p.state, s.doc.ID, "write")); ok {
+				p.problems = append(p.problems, locked.of(s.doc.ID)...)
+			}
+		}
 	}
 }
 
-// encode finds out whether anything changes.
-func (p *plan) encode(s *step) {
-	body, err := encode(s.doc)
+// unique refuses a name that another resource of the type has.
+func (p *plan) unique(s *step) {
+	if other, taken := p.view.namesake(s.doc.ID); taken {
+		p.problem(s.doc, fault.Conflict, "The name %q is taken: %s has it. Choose another.", s.doc.Name(), other)
+	}
+}
+
+// find is View.Get, with what is there although nobody declared it.
+func (p *plan) find(id ID) (Document, bool) {
+	if d, ok := p.view.Get(id); ok {
+		return d, true
+	}
+	return always(p.types, id, func(parent ID) bool { _, ok := p.view.Get(parent); return ok })
+}
+
+// always gives a resource that is there with its defaults, if it is one.
+func always(types *Types, id ID, exists func(parent ID) bool) (Document, bool) {
+	t, ok := types.Lookup(id.Type())
+	if !ok || t.Always == "" || !strings.EqualFold(t.Always, id.Name()) || !exists(id.Parent()) {
+		return Document{}, false
+	}
+	d, _ := t.Normalise(Document{ID: id.withType(t.Name)}, nil)
+	return d, true
+}
+
+// compare finds out whether anything changes.
+func (p *plan) compare(s *step) {
+	body, err := p.encode(s.doc)
 	if err != nil || len(body) > bodyBytesMax {
 		p.problem(s.doc, fault.TooLarge, "The resource is larger than %d KiB.", bodyBytesMax>>10)
 		return
@@ -139,7 +197,7 @@ func (p *plan) problem(d Document, kind fault.Kind, format string, args ...any) 
 
 func (p *plan) typeNames() string {
 	var names []string
-	for _, t := range p.types.All() {
+	for _, t := range p.types.Present() {
 		names = append(names, t.Name)
 	}
 	return alternatives(names)
@@ -151,6 +209,9 @@ func lastPart(typ string) string { return typ[strings.LastIndexByte(typ, '/')+1:
 func (id ID) withType(name string) ID {
 	segments := slices.Clone(id.segments)
 	at := id.provider()
+	if at < 0 {
+		return id
+	}
 	for i, part := range strings.Split(name, "/") {
 		segments[at+1+max(0, 2*i-1)] = part
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"weir/internal/iso8601"
@@ -82,6 +83,7 @@ type ActionContext struct {
 	// Replace stores another version of the document.
 	Replace func(Document) error
 	Random  io.Reader
+	Host    string // by which the caller reached the server, with its port; may be empty
 }
 
 // PrepareContext is what Prepare may use.
@@ -100,9 +102,23 @@ type Type struct {
 	NameHint    string // what it allows, in words
 	NameRange   Range  // of the name's length
 
-	SKUs        []string // the first is the default; nil: the type has none
-	Located     bool     // it may have a location
-	SiblingsMax int      // of this type in one parent; 0: any number
+	SKUs      []string // the first is the default; nil: the type has none
+	Located   bool     // it may have a location
+	Extension bool     // it lies behind any resource or scope, which it extends
+	AtTenant  bool     // it may lie in the tenant itself, as an extension may
+	// Unique types have names that no other resource of the type has, wherever it lies:
+	// names on the network.
+	Unique bool
+	// Always is the one name resources of this type have, where each parent has one: it is
+	// there with its defaults before anybody declares it, and comes back so when deleted.
+	Always string
+	// Absent names a type that Azure has and Weir has not: why, and what to use instead.
+	// Lists of it are empty, all else is refused with this sentence.
+	Absent string
+	// AnswersOK types answer 200 when a resource was made, as their service in Azure does,
+	// where others answer 201: its clients take nothing else.
+	AnswersOK   bool
+	SiblingsMax int // of this type in one parent; 0: any number
 
 	Fields []Field // of properties
 	// Check finds what no single field shows. The document has its defaults, view
@@ -117,6 +133,7 @@ type Type struct {
 	Actions    []Action
 
 	namePattern *regexp.Regexp
+	secrets     bool // there are fields of the kind Secret
 }
 
 // Parent is the type a resource of this one lies in; empty for a top-level type.
@@ -159,6 +176,11 @@ func NewTypes(types ...*Type) (*Types, error) {
 // All lists the types in the order they were given.
 func (ts *Types) All() []*Type { return ts.list }
 
+// Present lists those types of which there can be resources.
+func (ts *Types) Present() []*Type {
+	return slices.DeleteFunc(slices.Clone(ts.list), func(t *Type) bool { return t.Absent != "" })
+}
+
 // Lookup finds a type by its full name, in any case.
 func (ts *Types) Lookup(name string) (*Type, bool) {
 	t, ok := ts.byName[strings.ToLower(name)]
@@ -172,7 +194,14 @@ func (t *Type) compile() (err error) {
 	if t.namePattern, err = wholePattern(t.NamePattern); err != nil {
 		return err
 	}
+	t.secrets = anySecret(t.Fields)
 	return compileFields(t.Fields, "properties")
+}
+
+func anySecret(fields []Field) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool {
+		return f.Kind == Secret || anySecret(f.Fields) || f.Element != nil && anySecret(f.Element.Fields)
+	})
 }
 
 func compileFields(fields []Field, path string) error {
@@ -199,6 +228,9 @@ func (f *Field) compile(at string) (err error) {
 		return fmt.Errorf("%s: %w", at, err)
 	}
 	if f.Element != nil {
+		if f.Element.Kind == Secret {
+			return fmt.Errorf("%s: secrets in a list belong into objects", at)
+		}
 		if err := f.Element.compile(at + "[]"); err != nil {
 			return err
 		}

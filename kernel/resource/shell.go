@@ -32,7 +32,7 @@ type Unit interface {
 // Registry keeps the resources of a location. It is the machine of its unit (Apply,
 // Snapshot, Restore, Reset) and the door to it (Put, Get, Watch and the others).
 type Registry struct {
-	types  *Types
+	codec
 	random io.Reader
 	unit   Unit
 	state  *registry.State
@@ -47,7 +47,7 @@ func NewRegistry(types *Types, random io.Reader) *Registry {
 	if random == nil {
 		random = rand.Reader
 	}
-	return &Registry{types: types, random: random, state: registry.New(), changed: make(chan struct{})}
+	return &Registry{codec: codec{types: types}, random: random, state: registry.New(), changed: make(chan struct{})}
 }
 
 // Bind gives the registry the unit that carries it. The machine's methods may be
@@ -135,17 +135,22 @@ func (r *Registry) read(ctx context.Context, fn func(*registry.State)) error {
 func (r *Registry) Get(ctx context.Context, id ID) (Document, error) {
 	var entry registry.Entry
 	var found bool
-	if err := r.read(ctx, func(s *registry.State) { entry, found = s.Get(id.String()) }); err != nil {
+	var there bool
+	var made Document
+	err := r.read(ctx, func(s *registry.State) {
+		if entry, found = s.Get(id.String()); !found {
+			made, there = always(r.types, id, func(parent ID) bool { _, ok := s.Get(parent.String()); return ok })
+		}
+	})
+	switch {
+	case err != nil:
 		return Document{}, err
-	}
-	if !found {
+	case there:
+		return made, nil
+	case !found:
 		return Document{}, notFound(id)
 	}
-	d, err := decode(entry)
-	if err != nil {
-		return Document{}, fault.Wrap(fault.Damaged, err, "The resource %s cannot be read.", id)
-	}
-	return d, nil
+	return r.decode(entry)
 }
 
 func notFound(id ID) error {
@@ -155,21 +160,47 @@ func notFound(id ID) error {
 // List gives the resources of a type directly in another resource or a scope, by id,
 // and the revision to watch from. An empty type means any.
 func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document, uint64, error) {
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Children(parent.String()) })
+	docs, revision, err := r.list(ctx, typ, func(s *registry.State) []registry.Entry {
+		if typ == "" {
+			return s.Children(parent.String())
+		}
+		return s.ChildrenOf(parent.String(), stepIn(parent, typ))
+	})
+	if t, ok := r.types.Lookup(typ); ok && err == nil && t.Always != "" && len(docs) == 0 {
+		id, bad := parent.Child(lastPart(t.Name), t.Always)
+		if bad != nil {
+			return nil, 0, damaged(bad)
+		}
+		if d, err := r.Get(ctx, id); err == nil {
+			docs = append(docs, d)
+		}
+	}
+	return docs, revision, err
+}
+
+// Named finds a resource of a top-level type by its name, whatever group it lies in.
+func (r *Registry) Named(ctx context.Context, typ, name string) (id ID, found bool, err error) {
+	err = r.read(ctx, func(s *registry.State) { id, found = named(s, typ, name) })
+	return id, found, err
 }
 
 // ListUnder gives the resources of a type anywhere in another resource or a scope.
 func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Document, uint64, error) {
-	prefix := ancestor.Key() + "/"
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
-		var under []registry.Entry
-		for _, e := range s.All() {
-			if strings.HasPrefix(registry.Key(e.ID), prefix) {
-				under = append(under, e)
-			}
-		}
-		return under
-	})
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
+}
+
+// stepIn is how a type's resources are linked to what they lie in: by what stands
+// between the id of that and their name.
+func stepIn(parent ID, typ string) string {
+	switch rest, ok := cutPrefixFold(typ, parent.Type()+"/"); {
+	case ok && !parent.IsScope():
+		return strings.ToLower(rest)
+	case strings.EqualFold(typ, TypeSubscription):
+		return "subscriptions"
+	case strings.EqualFold(typ, TypeGroup):
+		return "resourcegroups"
+	}
+	return "providers/" + strings.ToLower(typ)
 }
 
 func (r *Registry) list(ctx context.Context, typ string, find func(*registry.State) []registry.Entry) ([]Document, uint64, error) {
@@ -181,13 +212,18 @@ func (r *Registry) list(ctx context.Context, typ string, find func(*registry.Sta
 	}
 	docs := make([]Document, 0, len(entries))
 	for _, e := range entries {
-		d, err := decode(e)
+		if id, err := ParseID(e.ID); err == nil && !isType(id, typ) {
+			continue
+		}
+		d, err := r.decode(e)
 		if err != nil {
-			return nil, 0, fault.Wrap(fault.Damaged, err, "A stored resource cannot be read.")
+			return nil, 0, err
 		}
-		if isType(d.ID, typ) {
-			docs = append(docs, d)
-		}
+		docs = append(docs, d)
 	}
 	return docs, revision, nil
+}
+
+func damaged(err error) error {
+	return fault.Wrap(fault.Damaged, err, "A stored resource cannot be read.")
 }

@@ -14,6 +14,7 @@ import (
 // View is the registry as it will be once a request is through, for checks that
 // look beyond one document. It is good during the check alone.
 type View struct {
+	codec
 	state   *registry.State
 	request *request
 }
@@ -26,8 +27,8 @@ type request struct {
 	counts map[string]int      // and of View.Count
 }
 
-func newView(state *registry.State) View {
-	return View{state, &request{docs: map[string]Document{}, places: map[string][]ID{}, ids: map[string][]ID{}, counts: map[string]int{}}}
+func newView(state *registry.State, c codec) View {
+	return View{c, state, &request{docs: map[string]Document{}, places: map[string][]ID{}, ids: map[string][]ID{}, counts: map[string]int{}}}
 }
 
 func (r *request) add(d Document) {
@@ -43,15 +44,21 @@ func (r *request) add(d Document) {
 
 // Get finds a resource.
 func (v View) Get(id ID) (Document, bool) {
+	d, ok, err := v.find(id)
+	return d, ok && err == nil
+}
+
+// find is Get for those who must not take what cannot be read for what is not there.
+func (v View) find(id ID) (Document, bool, error) {
 	if d, ok := v.request.docs[id.Key()]; ok {
-		return d, true
+		return d, true, nil
 	}
 	e, ok := v.state.Get(id.String())
 	if !ok {
-		return Document{}, false
+		return Document{}, false, nil
 	}
-	d, err := decode(e)
-	return d, err == nil
+	d, err := v.decode(e)
+	return d, true, err
 }
 
 // IDs lists the resources of a type directly in another resource or a scope. An empty
@@ -62,7 +69,13 @@ func (v View) IDs(parent ID, typ string) []ID {
 		return ids
 	}
 	var ids []ID
-	for _, e := range v.state.Children(parent.String()) {
+	var entries []registry.Entry
+	if typ == "" {
+		entries = v.state.Children(parent.String())
+	} else {
+		entries = v.state.ChildrenOf(parent.String(), stepIn(parent, typ))
+	}
+	for _, e := range entries {
 		if _, replaced := v.request.docs[registry.Key(e.ID)]; replaced {
 			continue
 		}
@@ -86,7 +99,7 @@ func (v View) Count(parent ID, typ string) int {
 	if n, ok := v.request.counts[place]; ok {
 		return n
 	}
-	n := v.state.Count(parent.String(), lastPart(typ))
+	n := v.state.Count(parent.String(), stepIn(parent, typ))
 	for _, id := range v.request.places[parent.Key()] {
 		if _, replaces := v.state.Get(id.String()); isType(id, typ) && !replaces {
 			n++
@@ -107,12 +120,33 @@ func (v View) Children(parent ID, typ string) []Document {
 	return list
 }
 
+// namesake finds another resource of a top-level type with the name of this one.
+func (v View) namesake(id ID) (ID, bool) {
+	for _, d := range v.request.docs {
+		if isType(d.ID, id.Type()) && strings.EqualFold(d.Name(), id.Name()) && !d.ID.Equal(id) {
+			return d.ID, true
+		}
+	}
+	other, taken := named(v.state, id.Type(), id.Name())
+	return other, taken && !other.Equal(id)
+}
+
+func named(s *registry.State, typ, name string) (ID, bool) {
+	at := "/providers/" + typ + "/" + name
+	for _, subscription := range s.Links("/", "subscriptions") {
+		for _, group := range append(s.Links(subscription, "resourceGroups"), subscription) {
+			if e, ok := s.Get(group + at); ok {
+				id, err := ParseID(e.ID)
+				return id, err == nil
+			}
+		}
+	}
+	return ID{}, false
+}
+
 func isType(id ID, typ string) bool { return typ == "" || strings.EqualFold(id.Type(), typ) }
 
-// encode gives what the registry stores of a document.
-func encode(d Document) ([]byte, error) { return json.Marshal(d.declared()) }
-
-// decode reads what the registry stored.
+// decode reads what the registry stored, sealed secrets as they are.
 func decode(e registry.Entry) (Document, error) {
 	id, err := ParseID(e.ID)
 	if err != nil {

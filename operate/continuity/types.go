@@ -142,6 +142,9 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 	return c, fmt.Errorf("the pairing %q of the group %s is not declared", d.String("pairing"), c.name)
 }
 
+// PairingOf reads a pairing from its document.
+func PairingOf(d resource.Document) Pairing { return pairing(d) }
+
 func pairing(d resource.Document) Pairing {
 	return Pairing{Peer: d.String("peer"), Endpoints: texts(d, "endpoints"), Secret: d.String("secret")}
 }

@@ -79,6 +79,9 @@ type Options struct {
 	// declarations of such a namespace may come later than its messages: an entity is
 	// removed there only when its deletion was seen.
 	Grouped func(unit string) bool
+	// Endpoint is the URL by which clients reach a namespace, as its properties say it;
+	// nil: they say none.
+	Endpoint func(namespace string) string
 	// Node is this node's name, Address where other nodes reach it.
 	Node, Address string
 	// Default is the namespace of connections whose host names none: an address, or
@@ -88,6 +91,8 @@ type Options struct {
 	// then on. info and identity belong to ServeForwarded there. Left nil, clients
 	// that come to the wrong node are sent away.
 	Forward func(conn net.Conn, prefix []byte, info server.PeerInfo, identity []byte, to string)
+	// Tokens judges tokens of identity providers; nil: none is accepted.
+	Tokens Tokens
 	// PassHTTP lets the node at address to answer a request about a namespace it owns. Left
 	// nil, clients are asked to try again.
 	PassHTTP func(w http.ResponseWriter, r *http.Request, unit, to string)

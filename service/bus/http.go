@@ -20,6 +20,7 @@ import (
 type Asked struct {
 	Peer     net.Addr // where it came from
 	Loopback bool     // from this machine, and no proxy's
+	External bool     // it came through a door for other networks
 	TLS      bool     // encrypted
 	Stay     bool     // it was passed on often enough
 	// Spelling gives the names of the request's headers as they were written, by their
@@ -59,7 +60,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request, from Asked) 
 	if sp == nil {
 		return // it was passed on
 	}
-	caller := answer.Caller{Peer: identity.Peer{Loopback: from.Loopback}, TLS: from.TLS, Spelling: from.Spelling}
+	caller := answer.Caller{Peer: identity.PeerAt(from.Peer, from.Loopback, from.External), TLS: from.TLS, Spelling: from.Spelling}
 	if from.Peer != nil {
 		caller.Address = from.Peer.String()
 	}
@@ -94,10 +95,20 @@ func (s *Service) ownedSpace(w http.ResponseWriter, r *http.Request, from Asked)
 
 // newAtom builds the admin API.
 func (s *Service) newAtom() *atom.Service {
+	var guard func(context.Context, resource.ID, string) error
+	if r, ok := s.o.Registry.(guarder); ok {
+		guard = r.Guard
+	}
 	return atom.New(atom.Options{
+		Guard:    guard,
 		Registry: s.o.Registry, PutAll: s.putAll, Applied: s.settled, Counts: s.Counts, Elsewhere: s.o.Elsewhere,
 		Token: credentials{s}.Token, Audit: s.o.Audit, Logger: s.log,
 	})
+}
+
+// guarder is a registry that knows locks.
+type guarder interface {
+	Guard(ctx context.Context, id resource.ID, verb string) error
 }
 
 // allPutter is a registry that puts several documents at once.

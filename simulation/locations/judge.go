@@ -134,7 +134,7 @@ func (j *judge) parts(c *controller) {
 	j.counts["parted"]++
 	peer := c.site.peer()
 	for _, unit := range j.w.units {
-		here, there := c.site.shelf(unit, c.site.note.Units[unit]), peer.shelf(unit, peer.note.Units[unit])
+		here, there := c.site.shelf(unit, c.site.note.Generation(unit)), peer.shelf(unit, peer.note.Generation(unit))
 		if here.last() > 0 && there.sum(here.last()) != here.sum(here.last()) {
 			return
 		}
@@ -347,7 +347,11 @@ func (j *judge) revealed(u *unit, kind, id string, sequence int64) {
 func (j *judge) delivered(u *unit, path string, d bustest.Delivery) string {
 	y := j.units[u.name]
 	j.counts["delivered"]++
-	id, err := name(u.shelf.read(d.Message.Ref))
+	payload := u.shelf.read(d.Message.Ref)
+	if payload == nil && y.half {
+		return "" // an operator went on with a copy that lacks it
+	}
+	id, err := name(payload)
 	if err != nil {
 		j.violation("%s/%s: the payload at %v can not be read", u.h.name, u.name, d.Message.Ref)
 		return ""
@@ -386,7 +390,7 @@ func (j *judge) verdict() {
 			}
 		}
 		for _, id := range keys(y.acked) {
-			if y.acked[id] && !y.seen[id] {
+			if y.acked[id] && !y.seen[id] && !y.half {
 				j.violation("%s was confirmed by %s and never came out", id, unit)
 			}
 		}
