@@ -107,7 +107,8 @@ type Kind uint8
 
 // The kinds of principals. Numbers are not stored; other issuers come behind.
 const (
-	SharedAccess Kind = iota + 1 // a SAS token, or the key itself
+	SharedAccess  Kind = iota + 1 // a SAS token, or the key itself
+	Administrator                 // who has the administration token: everything is allowed
 )
 
 // Principal is a peer that proved who it is.

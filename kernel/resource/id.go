@@ -12,11 +12,12 @@ import (
 //
 //	/subscriptions/{s}/resourceGroups/{g}/providers/{provider}/{type}/{name}/{type}/{name}…
 //
-// A scope alone (/subscriptions/{s}, with or without its resource group) is an ID
-// too, and an extension resource has a second providers part behind the resource it
-// extends. IDs keep the case their author wrote and are equal without regard to it:
-// compare Key, or use Equal. A name holds no '/'; where the world outside has one, as
-// queues may, it is written '~'.
+// A scope alone is an ID too: the tenant, which is "/" and holds all the others, a
+// subscription, a resource group. An extension resource has a providers part behind
+// what it extends, which is a resource or any scope: /providers/{provider}/{type}/{name}
+// lies in the tenant. IDs keep the case their author wrote and are equal without regard
+// to it: compare Key, or use Equal. A name holds no '/'; where the world outside has
+// one, as queues may, it is written '~'.
 type ID struct {
 	text     string
 	key      string
@@ -29,13 +30,26 @@ const (
 	segmentCharsMax = 260
 )
 
+// Tenant is the scope that holds everything.
+var Tenant = newID(nil)
+
+// The types of scopes.
+const (
+	TypeTenant       = "Microsoft.Resources/tenants"
+	TypeSubscription = "Microsoft.Resources/subscriptions"
+	TypeGroup        = "Microsoft.Resources/resourceGroups"
+)
+
 // ParseID reads an id and says what is wrong with one that is not.
 func ParseID(text string) (ID, error) {
 	bad := func(format string, args ...any) (ID, error) {
 		return ID{}, fmt.Errorf("the id %q %s", shorten(text), fmt.Sprintf(format, args...))
 	}
+	if text == "/" {
+		return Tenant, nil
+	}
 	if !strings.HasPrefix(text, "/") {
-		return bad("must begin with /subscriptions/")
+		return bad("must begin with /subscriptions/ or /providers/")
 	}
 	if len(text) > idCharsMax {
 		return bad("is longer than %d characters", idCharsMax)
@@ -49,8 +63,8 @@ func ParseID(text string) (ID, error) {
 			return bad("has %s", problem)
 		}
 	}
-	if !strings.EqualFold(segments[0], "subscriptions") {
-		return bad("must begin with /subscriptions/")
+	if !strings.EqualFold(segments[0], "subscriptions") && !isProviders(segments, 0) {
+		return bad("must begin with /subscriptions/ or /providers/")
 	}
 	if problem := layoutProblem(segments); problem != "" {
 		return bad("%s", problem)
@@ -70,13 +84,14 @@ func MustID(text string) ID {
 // newID writes the words of the layout as ARM does, and the rest as it came.
 func newID(segments []string) ID {
 	segments = append([]string(nil), segments...)
-	segments[0] = "subscriptions"
-	for i := 2; i < len(segments); i++ {
+	for i := range segments {
 		switch {
-		case i == 2 && strings.EqualFold(segments[2], "resourceGroups"):
-			segments[2] = "resourceGroups"
 		case isProviders(segments, i):
 			segments[i] = "providers"
+		case i == 0:
+			segments[0] = "subscriptions"
+		case i == 2 && strings.EqualFold(segments[2], "resourceGroups") && segments[0] == "subscriptions":
+			segments[2] = "resourceGroups"
 		}
 	}
 	text := "/" + strings.Join(segments, "/")
@@ -110,8 +125,11 @@ func layoutProblem(segments []string) string {
 	if len(segments)%2 == 1 {
 		return fmt.Sprintf("ends with %q: a name is missing after it", segments[len(segments)-1])
 	}
-	i := 2
-	if len(segments) > 2 && strings.EqualFold(segments[2], "resourceGroups") {
+	i := 0
+	if !isProviders(segments, 0) {
+		i = 2
+	}
+	if i == 2 && len(segments) > 2 && strings.EqualFold(segments[2], "resourceGroups") {
 		i = 4
 	}
 	if i < len(segments) && !isProviders(segments, i) {
@@ -149,32 +167,32 @@ func (id ID) Key() string { return id.key }
 func (id ID) IsZero() bool { return id.text == "" }
 
 // Equal compares without regard to case.
-func (id ID) Equal(other ID) bool { return id.key == other.key }
+func (id ID) Equal(other ID) bool { return id.key == other.key && id.IsZero() == other.IsZero() }
 
-// Subscription is the name after /subscriptions/.
+// Subscription is the name after /subscriptions/, empty in the tenant.
 func (id ID) Subscription() string {
-	if id.IsZero() {
-		return ""
+	if len(id.segments) > 1 && id.segments[0] == "subscriptions" {
+		return id.segments[1]
 	}
-	return id.segments[1]
+	return ""
 }
 
 // ResourceGroup is the name of the resource group, empty above one.
 func (id ID) ResourceGroup() string {
-	if len(id.segments) > 2 && id.segments[2] == "resourceGroups" {
+	if len(id.segments) > 2 && id.segments[0] == "subscriptions" && id.segments[2] == "resourceGroups" {
 		return id.segments[3]
 	}
 	return ""
 }
 
-// provider is the index of the last providers segment, 0 for a scope.
+// provider is the index of the last providers segment, -1 for a scope.
 func (id ID) provider() int {
-	for i := len(id.segments) - 2; i >= 2; i -= 2 {
+	for i := len(id.segments) - 2; i >= 0; i -= 2 {
 		if isProviders(id.segments, i) {
 			return i
 		}
 	}
-	return 0
+	return -1
 }
 
 // Type is the full type, such as Microsoft.ServiceBus/namespaces/queues; of a scope
@@ -184,21 +202,23 @@ func (id ID) Type() string {
 	switch {
 	case id.IsZero():
 		return ""
-	case at > 0:
+	case at >= 0:
 		parts := []string{id.segments[at+1]}
 		for i := at + 2; i < len(id.segments); i += 2 {
 			parts = append(parts, id.segments[i])
 		}
 		return strings.Join(parts, "/")
 	case len(id.segments) == 4:
-		return "Microsoft.Resources/resourceGroups"
+		return TypeGroup
+	case len(id.segments) == 2:
+		return TypeSubscription
 	}
-	return "Microsoft.Resources/subscriptions"
+	return TypeTenant
 }
 
-// Name is the last segment.
+// Name is the last segment; the tenant has none.
 func (id ID) Name() string {
-	if id.IsZero() {
+	if len(id.segments) == 0 {
 		return ""
 	}
 	return id.segments[len(id.segments)-1]
@@ -208,7 +228,7 @@ func (id ID) Name() string {
 // outermost first: namespace, topic, subscription.
 func (id ID) Names() []string {
 	at := id.provider()
-	if at == 0 {
+	if at < 0 {
 		return nil
 	}
 	var names []string
@@ -218,42 +238,74 @@ func (id ID) Names() []string {
 	return names
 }
 
-// IsScope says whether the id is a subscription or a resource group.
-func (id ID) IsScope() bool { return !id.IsZero() && id.provider() == 0 }
+// IsScope says whether the id is the tenant, a subscription or a resource group.
+func (id ID) IsScope() bool { return !id.IsZero() && id.provider() < 0 }
 
-// Parent is the resource, or the scope, this one lies in; zero for a subscription.
+// Parent is the resource, or the scope, this one lies in; what an extension extends;
+// zero for the tenant.
 func (id ID) Parent() ID {
 	n := len(id.segments) - 2
-	if at := id.provider(); at > 0 && n == at+2 {
+	if at := id.provider(); at >= 0 && n == at+2 {
 		n = at
 	}
-	if n <= 0 {
+	if n < 0 {
 		return ID{}
 	}
 	return newID(id.segments[:n])
 }
 
-// Scope is the subscription or resource group the resource lies in.
+// Base is what stands before the last providers part: the scope a resource lies in,
+// or what an extension extends. A scope is its own.
+func (id ID) Base() ID {
+	if at := id.provider(); at >= 0 {
+		return newID(id.segments[:at])
+	}
+	return id
+}
+
+// Scope is the tenant, subscription or resource group the resource lies in.
 func (id ID) Scope() ID {
-	if id.ResourceGroup() != "" {
-		return newID(id.segments[:4])
-	}
-	if id.IsZero() {
+	switch {
+	case id.IsZero():
 		return ID{}
+	case id.ResourceGroup() != "":
+		return newID(id.segments[:4])
+	case id.Subscription() != "":
+		return newID(id.segments[:2])
 	}
-	return newID(id.segments[:2])
+	return Tenant
+}
+
+// prefix is what the ids of all that lies in this one begin with.
+func (id ID) prefix() string {
+	if len(id.segments) == 0 {
+		return ""
+	}
+	return id.text
 }
 
 // Child is the id of a resource in this one. In a scope its type is full; in a
 // resource it is either full or what is behind the parent's.
 func (id ID) Child(typ, name string) (ID, error) {
 	if id.IsScope() {
-		return ParseID(id.text + "/providers/" + typ + "/" + name)
+		return id.Extension(typ, name)
 	}
 	if rest, ok := cutPrefixFold(typ, id.Type()+"/"); ok {
 		typ = rest
 	}
 	return ParseID(id.text + "/" + typ + "/" + name)
+}
+
+// Extension is the id of a resource behind a providers part of its own: of a full type
+// in a scope, or of an extension's type on a resource.
+func (id ID) Extension(typ, name string) (ID, error) {
+	if id.IsScope() && len(id.segments) == 0 && strings.EqualFold(typ, TypeSubscription) {
+		return ParseID("/subscriptions/" + name)
+	}
+	if id.IsScope() && len(id.segments) == 2 && strings.EqualFold(typ, TypeGroup) {
+		return ParseID(id.text + "/resourceGroups/" + name)
+	}
+	return ParseID(id.prefix() + "/providers/" + typ + "/" + name)
 }
 
 // Contains says whether other is this resource or lies in it.
@@ -280,7 +332,10 @@ func (id ID) Resource(typ, names string) (ID, error) {
 	if len(steps) != len(parts) {
 		return ID{}, fmt.Errorf("the name %q has %d parts and its type %s needs %d: one for each step, with '/' between them", shorten(names), len(parts), typ, len(steps))
 	}
-	text := id.text + "/providers/" + provider
+	if len(steps) == 1 {
+		return id.Extension(typ, names)
+	}
+	text := id.prefix() + "/providers/" + provider
 	for i := range steps {
 		text += "/" + steps[i] + "/" + parts[i]
 	}

@@ -27,7 +27,8 @@ func TestID(t *testing.T) {
 		"grandparent":  {id.Parent().Parent().Type(), "Microsoft.ServiceBus/namespaces"},
 		"and so on":    {id.Parent().Parent().Parent().Type(), "Microsoft.Resources/resourceGroups"},
 		"to the top":   {id.Parent().Parent().Parent().Parent().Type(), "Microsoft.Resources/subscriptions"},
-		"and no more":  {id.Parent().Parent().Parent().Parent().Parent().String(), ""},
+		"above them":   {id.Parent().Parent().Parent().Parent().Parent().String(), "/"},
+		"and no more":  {Tenant.Parent().String(), ""},
 		"extension":    {MustID(busID + "/providers/Microsoft.EventGrid/eventSubscriptions/e").Parent().String(), busID},
 		"its type":     {MustID(busID + "/providers/Microsoft.EventGrid/eventSubscriptions/e").Type(), "Microsoft.EventGrid/eventSubscriptions"},
 	} {
@@ -63,11 +64,49 @@ func TestChildAndResource(t *testing.T) {
 	}
 }
 
+// Extension resources lie behind what they extend, at any scope.
+func TestExtensionIDs(t *testing.T) {
+	for _, c := range []struct{ id, typ, name, base, parent, scope string }{
+		{"/providers/Microsoft.Authorization/roleDefinitions/r", "Microsoft.Authorization/roleDefinitions", "r", "/", "/", "/"},
+		{"/PROVIDERS/a.b/c/d/e/f", "a.b/c/e", "d/f", "/", "/providers/a.b/c/d", "/"},
+		{"/subscriptions/s/providers/a.b/c/d", "a.b/c", "d", "/subscriptions/s", "/subscriptions/s", "/subscriptions/s"},
+		{"/subscriptions/s/resourceGroups/g/providers/a.b/c/d", "a.b/c", "d", "/subscriptions/s/resourceGroups/g", "/subscriptions/s/resourceGroups/g", "/subscriptions/s/resourceGroups/g"},
+		{busID + "/providers/a.b/c/d/e/f", "a.b/c/e", "d/f", busID, busID + "/providers/a.b/c/d", "/subscriptions/S1/resourceGroups/G1"},
+		{"/", TypeTenant, "", "/", "", "/"},
+		{"/subscriptions/s", TypeSubscription, "", "/subscriptions/s", "/", "/subscriptions/s"},
+		{"/subscriptions/s/resourcegroups/g", TypeGroup, "", "/subscriptions/s/resourceGroups/g", "/subscriptions/s", "/subscriptions/s/resourceGroups/g"},
+	} {
+		id := MustID(c.id)
+		got := []string{id.Type(), strings.Join(id.Names(), "/"), id.Base().String(), id.Parent().String(), id.Scope().String()}
+		if want := []string{c.typ, c.name, c.base, c.parent, c.scope}; strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+		if !Tenant.Contains(id) || id.Equal(ID{}) || !id.IsScope() && !id.Base().Contains(id) {
+			t.Errorf("%s does not lie where it is", id)
+		}
+	}
+	queue := MustID(busID)
+	lock, err := queue.Extension("Microsoft.Authorization/locks", "keep")
+	if err != nil || lock.String() != busID+"/providers/Microsoft.Authorization/locks/keep" {
+		t.Errorf("%s (%v)", lock, err)
+	}
+	group, err := MustID("/subscriptions/s").Child(TypeGroup, "g")
+	if err != nil || group.String() != "/subscriptions/s/resourceGroups/g" {
+		t.Errorf("%s (%v)", group, err)
+	}
+	if s, err := Tenant.Resource(TypeSubscription, "s"); err != nil || s.String() != "/subscriptions/s" {
+		t.Errorf("%s (%v)", s, err)
+	}
+}
+
 func TestIDRefusals(t *testing.T) {
 	for in, want := range map[string]string{
-		"":                          "must begin with /subscriptions/",
-		"queues/q":                  "must begin with /subscriptions/",
-		"/providers/a.b/c/d":        "must begin with /subscriptions/",
+		"":                          "must begin with /subscriptions/ or /providers/",
+		"queues/q":                  "must begin with /subscriptions/ or /providers/",
+		"/groups/g":                 "must begin with /subscriptions/ or /providers/",
+		"/providers/a.b/c":          `ends with "c": a name is missing`,
+		"/providers/a.b":            "a type and a name are missing",
+		"//":                        "an empty segment",
 		"/subscriptions":            `ends with "subscriptions": a name is missing`,
 		"/subscriptions/":           `an empty segment after "subscriptions"`,
 		"/subscriptions//x":         "an empty segment",
@@ -95,6 +134,8 @@ func TestIDRefusals(t *testing.T) {
 func FuzzParseID(f *testing.F) {
 	f.Add(busID)
 	f.Add("/subscriptions/s")
+	f.Add("/")
+	f.Add("/providers/a.b/c/d/providers/e.f/g/h")
 	f.Add("/SUBSCRIPTIONS/s/resourcegroups/g/Providers/a.b/c/d/PROVIDERS/e.f/g/h")
 	f.Fuzz(func(t *testing.T, s string) {
 		id, err := ParseID(s)

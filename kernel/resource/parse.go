@@ -232,8 +232,8 @@ func (r *reader) identifyByID(given string, line int, typ, name string, parent I
 	case err != nil:
 		r.problems.add("id", line, "%s", sentence(err.Error()))
 		return ID{}
-	case id.IsScope():
-		r.problems.add("id", line, "The id %s names a scope; a resource has a provider, a type and a name.", id)
+	case id.Equal(Tenant):
+		r.problems.add("id", line, "The id / is the tenant, which holds everything and is not declared.")
 	case typ != "" && !strings.EqualFold(typ, id.Type()):
 		r.problems.add("type", line, "The type %s is not the one in the id, %s.", typ, id.Type())
 	case name != "" && !strings.EqualFold(name, id.Name()) && !strings.EqualFold(name, strings.Join(id.Names(), "/")):
@@ -253,7 +253,7 @@ func (r *reader) compose(typ, name string, parent ID) (ID, error) {
 		if r.scope.IsZero() {
 			return ID{}, errors.New("a resource needs its whole id here")
 		}
-		return r.scope.Resource(typ, name)
+		return r.place(typ).Resource(typ, name)
 	}
 	rest, isFull := cutPrefixFold(typ, parent.Type()+"/")
 	names := strings.Join(parent.Names(), "/")
@@ -267,6 +267,17 @@ func (r *reader) compose(typ, name string, parent ID) (ID, error) {
 		return parent.Child(rest, name)
 	}
 	return ID{}, fmt.Errorf("a resource of type %s cannot lie in one of type %s", typ, parent.Type())
+}
+
+// place is the scope a type's resources lie in when nothing says where.
+func (r *reader) place(typ string) ID {
+	switch {
+	case strings.EqualFold(typ, TypeGroup):
+		return MustID("/subscriptions/" + r.scope.Subscription())
+	case strings.EqualFold(typ, TypeSubscription):
+		return Tenant
+	}
+	return r.scope
 }
 
 // twice reports resources that were declared more than once.

@@ -77,7 +77,11 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 	} else {
 		d.ID = d.ID.withType(t.Name)
 	}
-	if parent := d.ID.Parent(); !parent.IsScope() && !p.declared[parent.Key()] {
+	if problem := t.misplaced(d.ID); problem != "" {
+		p.problem(d, fault.Invalid, "%s", problem)
+		return nil, nil
+	}
+	if parent := d.ID.Parent(); !parent.IsZero() && !parent.IsScope() && !p.declared[parent.Key()] {
 		if _, exists := p.view.Get(parent); !exists {
 			p.problem(d, fault.NotFound, "Its parent, %s %q, does not exist: declare it first.", lastPart(parent.Type()), strings.Join(parent.Names(), "/"))
 		}
@@ -99,6 +103,18 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		companions = t.Companions(normal)
 	}
 	return companions, nil
+}
+
+// misplaced says why a resource of this type cannot be where its id puts it.
+func (t *Type) misplaced(id ID) string {
+	switch base := id.Base(); {
+	case id.IsScope() || t.Extension:
+	case !base.IsScope():
+		return fmt.Sprintf("A resource of type %s extends no other: it lies in a resource group.", t.Name)
+	case base.Equal(Tenant) && !t.AtTenant:
+		return fmt.Sprintf("A resource of type %s lies in a resource group: its id begins with /subscriptions/.", t.Name)
+	}
+	return ""
 }
 
 // check looks at each document among all the others, and at what there may be of it.
@@ -151,6 +167,9 @@ func lastPart(typ string) string { return typ[strings.LastIndexByte(typ, '/')+1:
 func (id ID) withType(name string) ID {
 	segments := slices.Clone(id.segments)
 	at := id.provider()
+	if at < 0 {
+		return id
+	}
 	for i, part := range strings.Split(name, "/") {
 		segments[at+1+max(0, 2*i-1)] = part
 	}

@@ -129,7 +129,8 @@ func (r *Registry) Delete(ctx context.Context, id ID, c Condition) error {
 		if refusal = r.holds(id, c); refusal != nil {
 			return
 		}
-		if _, ok := r.state.Get(id.String()); !ok {
+		_, declared := r.state.Get(id.String())
+		if !declared && !(id.IsScope() && r.state.Holds(id.String())) {
 			refusal = notFound(id)
 			return
 		}

@@ -102,6 +102,8 @@ type Type struct {
 
 	SKUs        []string // the first is the default; nil: the type has none
 	Located     bool     // it may have a location
+	Extension   bool     // it lies behind any resource or scope, which it extends
+	AtTenant    bool     // it may lie in the tenant itself, as an extension may
 	SiblingsMax int      // of this type in one parent; 0: any number
 
 	Fields []Field // of properties

@@ -155,21 +155,31 @@ func notFound(id ID) error {
 // List gives the resources of a type directly in another resource or a scope, by id,
 // and the revision to watch from. An empty type means any.
 func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document, uint64, error) {
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Children(parent.String()) })
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
+		if typ == "" {
+			return s.Children(parent.String())
+		}
+		return s.ChildrenOf(parent.String(), stepIn(parent, typ))
+	})
 }
 
 // ListUnder gives the resources of a type anywhere in another resource or a scope.
 func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Document, uint64, error) {
-	prefix := ancestor.Key() + "/"
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
-		var under []registry.Entry
-		for _, e := range s.All() {
-			if strings.HasPrefix(registry.Key(e.ID), prefix) {
-				under = append(under, e)
-			}
-		}
-		return under
-	})
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
+}
+
+// stepIn is how a type's resources are linked to what they lie in: by what stands
+// between the id of that and their name.
+func stepIn(parent ID, typ string) string {
+	switch rest, ok := cutPrefixFold(typ, parent.Type()+"/"); {
+	case ok && !parent.IsScope():
+		return strings.ToLower(rest)
+	case strings.EqualFold(typ, TypeSubscription):
+		return "subscriptions"
+	case strings.EqualFold(typ, TypeGroup):
+		return "resourcegroups"
+	}
+	return "providers/" + strings.ToLower(typ)
 }
 
 func (r *Registry) list(ctx context.Context, typ string, find func(*registry.State) []registry.Entry) ([]Document, uint64, error) {
@@ -181,13 +191,18 @@ func (r *Registry) list(ctx context.Context, typ string, find func(*registry.Sta
 	}
 	docs := make([]Document, 0, len(entries))
 	for _, e := range entries {
+		if id, err := ParseID(e.ID); err == nil && !isType(id, typ) {
+			continue
+		}
 		d, err := decode(e)
 		if err != nil {
-			return nil, 0, fault.Wrap(fault.Damaged, err, "A stored resource cannot be read.")
+			return nil, 0, damaged(err)
 		}
-		if isType(d.ID, typ) {
-			docs = append(docs, d)
-		}
+		docs = append(docs, d)
 	}
 	return docs, revision, nil
+}
+
+func damaged(err error) error {
+	return fault.Wrap(fault.Damaged, err, "A stored resource cannot be read.")
 }

@@ -62,7 +62,13 @@ func (v View) IDs(parent ID, typ string) []ID {
 		return ids
 	}
 	var ids []ID
-	for _, e := range v.state.Children(parent.String()) {
+	var entries []registry.Entry
+	if typ == "" {
+		entries = v.state.Children(parent.String())
+	} else {
+		entries = v.state.ChildrenOf(parent.String(), stepIn(parent, typ))
+	}
+	for _, e := range entries {
 		if _, replaced := v.request.docs[registry.Key(e.ID)]; replaced {
 			continue
 		}
@@ -86,7 +92,7 @@ func (v View) Count(parent ID, typ string) int {
 	if n, ok := v.request.counts[place]; ok {
 		return n
 	}
-	n := v.state.Count(parent.String(), lastPart(typ))
+	n := v.state.Count(parent.String(), stepIn(parent, typ))
 	for _, id := range v.request.places[parent.Key()] {
 		if _, replaces := v.state.Get(id.String()); isType(id, typ) && !replaces {
 			n++

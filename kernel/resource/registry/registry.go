@@ -49,15 +49,22 @@ type Change struct {
 type State struct {
 	revision uint64
 	nodes    map[string]*node // by key
-	// children gives the keys under a key. A key that only leads to deeper ones
-	// is linked too, so that a delete finds them.
-	children map[string]map[string]struct{}
-	changes  []Change // the newest, oldest first
+	// places gives what is under a key, by step: what stands between the two ids but
+	// for the name, as queues or providers/microsoft.servicebus/namespaces. A key that
+	// only leads to deeper ones is linked too, so that a delete finds them.
+	places  map[string]map[string]*place
+	changes []Change // the newest, oldest first
 }
 
 type node struct {
 	entry Entry
 	key   string
+}
+
+// place is what is under a key by one step.
+type place struct {
+	keys  map[string]struct{}
+	nodes int // how many of the keys are resources
 }
 
 // New makes an empty registry.
@@ -69,11 +76,17 @@ func New() *State {
 
 // Reset empties the registry.
 func (s *State) Reset() {
-	*s = State{nodes: map[string]*node{}, children: map[string]map[string]struct{}{}}
+	*s = State{nodes: map[string]*node{}, places: map[string]map[string]*place{}}
 }
 
-// Key is the form of an id that is compared: letters' case does not matter.
-func Key(id string) string { return strings.ToLower(id) }
+// Key is the form of an id that is compared: letters' case does not matter. The
+// tenant, "/", has the empty key: what all keys begin with.
+func Key(id string) string {
+	if id == "/" {
+		return ""
+	}
+	return strings.ToLower(id)
+}
 
 // parentKey is the key of the resource or scope an id lies in: without its last
 // type and name, and without the provider those began.
@@ -116,29 +129,101 @@ func (s *State) Get(id string) (Entry, bool) {
 	return n.entry, true
 }
 
+// stepOf is what leads from a parent's key to a child's, but for the name.
+func stepOf(parent, key string) string {
+	before, _ := cutLast(key)
+	return strings.TrimPrefix(before[len(parent):], "/")
+}
+
 // Children lists the resources directly in another, or in a scope, by id.
 func (s *State) Children(parent string) []Entry {
-	under := s.children[Key(parent)]
-	nodes := make([]*node, 0, len(under))
-	for key := range under {
-		if n, ok := s.nodes[key]; ok {
-			nodes = append(nodes, n)
-		}
+	var nodes []*node
+	for _, p := range s.places[Key(parent)] {
+		nodes = s.gather(nodes, p)
 	}
 	return entries(nodes)
 }
 
-// Count is how many resources lie directly in another, or in a scope, with a type
-// whose last part is this one.
-func (s *State) Count(parent, lastPart string) int {
-	n := 0
-	for key := range s.children[Key(parent)] {
-		before, _ := cutLast(key)
-		if _, part := cutLast(before); strings.EqualFold(part, lastPart) && s.nodes[key] != nil {
-			n++
+// ChildrenOf lists those of Children a step leads to, such as queues, or
+// providers/microsoft.servicebus/namespaces.
+func (s *State) ChildrenOf(parent, step string) []Entry {
+	return entries(s.gather(nil, s.places[Key(parent)][strings.ToLower(step)]))
+}
+
+func (s *State) gather(nodes []*node, p *place) []*node {
+	if p == nil {
+		return nodes
+	}
+	for key := range p.keys {
+		if n, ok := s.nodes[key]; ok {
+			nodes = append(nodes, n)
 		}
 	}
-	return n
+	return nodes
+}
+
+// Count is how many ChildrenOf there are.
+func (s *State) Count(parent, step string) int {
+	if p := s.places[Key(parent)][strings.ToLower(step)]; p != nil {
+		return p.nodes
+	}
+	return 0
+}
+
+// Holds says whether anything lies in a resource or a scope.
+func (s *State) Holds(id string) bool { return len(s.places[Key(id)]) > 0 }
+
+// Links lists the ids a step leads to from a parent, resources or not: a resource
+// group is there when something lies in it, declared or not. Spelled as somebody did.
+func (s *State) Links(parent, step string) []string {
+	p := s.places[Key(parent)][strings.ToLower(step)]
+	if p == nil {
+		return nil
+	}
+	ids := make([]string, 0, len(p.keys))
+	for key := range p.keys {
+		if n := s.first(key); n != nil {
+			ids = append(ids, n.entry.ID[:len(key)])
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(Key(a), Key(b)) })
+	return ids
+}
+
+// first is the resource of a key, or else the first of all that lie under it.
+func (s *State) first(key string) *node {
+	if n, ok := s.nodes[key]; ok {
+		return n
+	}
+	var found *node
+	for _, p := range s.places[key] {
+		for child := range p.keys {
+			if n := s.first(child); n != nil && (found == nil || n.key < found.key) {
+				found = n
+			}
+		}
+	}
+	return found
+}
+
+// Under lists every resource in another or in a scope, however deep, by id.
+func (s *State) Under(ancestor string) []Entry {
+	if Key(ancestor) == "" {
+		return s.All()
+	}
+	return entries(s.under(Key(ancestor), nil))
+}
+
+func (s *State) under(key string, nodes []*node) []*node {
+	for _, p := range s.places[key] {
+		for child := range p.keys {
+			if n, ok := s.nodes[child]; ok {
+				nodes = append(nodes, n)
+			}
+			nodes = s.under(child, nodes)
+		}
+	}
+	return nodes
 }
 
 // All lists every resource, by id.
@@ -197,27 +282,50 @@ func (s *State) put(f fact) {
 }
 
 func (s *State) insert(n *node) {
+	_, again := s.nodes[n.key]
 	s.nodes[n.key] = n
 	for key := n.key; key != ""; {
 		parent := parentKey(key)
-		if s.children[parent] == nil {
-			s.children[parent] = map[string]struct{}{}
+		p := s.place(parent, stepOf(parent, key))
+		if key == n.key && !again {
+			p.nodes++
 		}
-		s.children[parent][key] = struct{}{}
+		p.keys[key] = struct{}{}
 		key = parent
 	}
 }
 
-func (s *State) delete(key string) {
-	for child := range s.children[key] {
-		s.delete(child)
+func (s *State) place(parent, step string) *place {
+	if s.places[parent] == nil {
+		s.places[parent] = map[string]*place{}
 	}
-	delete(s.nodes, key)
-	// Take away the links that lead nowhere now.
-	for key != "" && s.nodes[key] == nil && len(s.children[key]) == 0 {
+	if s.places[parent][step] == nil {
+		s.places[parent][step] = &place{keys: map[string]struct{}{}}
+	}
+	return s.places[parent][step]
+}
+
+func (s *State) delete(key string) {
+	for _, p := range s.places[key] {
+		for child := range p.keys {
+			s.delete(child)
+		}
+	}
+	if _, ok := s.nodes[key]; ok {
+		delete(s.nodes, key)
 		parent := parentKey(key)
-		delete(s.children, key)
-		delete(s.children[parent], key)
+		s.place(parent, stepOf(parent, key)).nodes--
+	}
+	// Take away the links that lead nowhere now.
+	for key != "" && s.nodes[key] == nil && len(s.places[key]) == 0 {
+		parent := parentKey(key)
+		step := stepOf(parent, key)
+		delete(s.places, key)
+		if p := s.places[parent][step]; p != nil {
+			if delete(p.keys, key); len(p.keys) == 0 {
+				delete(s.places[parent], step)
+			}
+		}
 		key = parent
 	}
 }

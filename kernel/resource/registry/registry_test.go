@@ -47,6 +47,12 @@ func TestPutGetDelete(t *testing.T) {
 	if got := names(s.Children(scope)); got != "NS NS2" {
 		t.Errorf("the scope holds %s", got)
 	}
+	if got := names(s.ChildrenOf(ns, "queues")) + "," + names(s.Under(ns)) + "," + names(s.ChildrenOf(scope, "providers/Microsoft.ServiceBus/namespaces")); got != "a b,a b t x,NS NS2" {
+		t.Errorf("by step and under: %s", got)
+	}
+	if got := strings.Join(s.Links("/", "subscriptions"), " "); got != scope[:strings.LastIndex(scope, "/resourceGroups")] || !s.Holds(scope) || s.Holds(scope+"2") {
+		t.Errorf("the tenant leads to %s", got)
+	}
 	apply(t, s, Deleted(at(8), ns))
 	if got := names(s.All()); got != "NS2" || s.Len() != 1 {
 		t.Errorf("after the delete there are %s", got)
