@@ -1,6 +1,7 @@
 package template
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -84,7 +85,7 @@ func (e *env) access(n access) (any, error) {
 	}
 	for _, v := range []any{of, key} {
 		if u, ok := v.(*Unknown); ok {
-			return &Unknown{Text: n.source(), failed: u.failed}, nil
+			return &Unknown{Text: "[" + n.source() + "]", failed: u.failed}, nil
 		}
 	}
 	v, err := element(of, key)
@@ -178,7 +179,10 @@ func (e *env) call(n call) (any, error) {
 	}
 	v, err := f.run(e, args)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.name, err)
+		if errors.Is(err, errReported) || f.group == "deployment" || f.name == "reference" { // they say it themselves
+			return nil, err
+		}
+		return nil, fmt.Errorf("in %s: %w", f.name, err)
 	}
 	return v, nil
 }

@@ -162,7 +162,7 @@ func TestRefusedExpressions(t *testing.T) {
 	for expression, want := range map[string]string{
 		"concatt('a')":                "there is no function concatt; did you mean concat?",
 		"toLower()":                   "toLower takes 1 argument, and has 0 here: toLower(string)",
-		"toLower(5)":                  "toLower: argument 1 must be a string, and is 5",
+		"toLower(5)":                  "in toLower: argument 1 must be a string, and is 5",
 		"parameters('x')":             "the template has no parameter 'x'; it has o",
 		"parameters('o').three":       "there is no property 'three' (there are: one, two) in parameters('o')",
 		"parameters('o').two.deep[7]": "there is no element 7 (there are 2, from 0)",

@@ -241,6 +241,9 @@ func (e *env) identify(r *Resource) bool {
 				r.Off = strings.EqualFold(s, "false")
 				break
 			}
+			if u, unknown := v.(*Unknown); unknown && u.failed {
+				err = errReported
+			}
 			if err == nil {
 				err = fmt.Errorf("a condition must be a boolean that is known before anything is deployed, and is %s", describe(v))
 			}

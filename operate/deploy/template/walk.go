@@ -31,6 +31,9 @@ func (w *walker) report(v *jsonc.Value, path string, err error) *Unknown {
 }
 
 func (e *env) report(v *jsonc.Value, path string, err error) {
+	if errors.Is(err, errReported) {
+		return
+	}
 	e.world.problems.add(Problem{Resource: e.subject, Path: path, Line: e.world.t.line(v), Sentence: sentence(err.Error())})
 }
 
@@ -115,6 +118,9 @@ func (e *env) count(v *jsonc.Value) (int64, error) {
 		return 0, err
 	}
 	count, ok := n.(int64)
+	if u, unknown := n.(*Unknown); unknown && u.failed {
+		return 0, errReported
+	}
 	if !ok {
 		return 0, fmt.Errorf("the count of a copy loop must be an integer, and is %s", describe(n))
 	}
@@ -164,6 +170,9 @@ func (e *env) str(v *jsonc.Value, what string) (string, error) {
 		return "", err
 	}
 	s, ok := value.(string)
+	if u, unknown := value.(*Unknown); unknown && u.failed {
+		return "", errReported
+	}
 	if !ok {
 		return "", fmt.Errorf("%s must be a string that is known before anything is deployed, and is %s", what, describe(value))
 	}
