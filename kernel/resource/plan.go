@@ -2,6 +2,7 @@ package resource
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -22,6 +23,7 @@ type plan struct {
 	view     View
 	steps    []step
 	declared map[string]bool // keys of what the request holds, sound or not
+	guarded  bool            // locks hold
 	problems Problems
 }
 
@@ -71,6 +73,10 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		p.problem(d, fault.Invalid, "There is no resource type %s here: known are %s.", d.Type(), p.typeNames())
 		return nil, nil
 	}
+	if t.Absent != "" {
+		p.problem(d, fault.Unsupported, "Weir has no %s: %s", t.Name, t.Absent)
+		return nil, nil
+	}
 	var old *Document
 	if have, exists := p.view.Get(d.ID); exists {
 		old, d.ID = &have, have.ID
@@ -84,6 +90,7 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 	if parent := d.ID.Parent(); !parent.IsZero() && !parent.IsScope() && !p.declared[parent.Key()] {
 		if _, exists := p.view.Get(parent); !exists {
 			p.problem(d, fault.NotFound, "Its parent, %s %q, does not exist: declare it first.", lastPart(parent.Type()), strings.Join(parent.Names(), "/"))
+			p.problems[len(p.problems)-1].Code = "ParentResourceNotFound"
 		}
 	}
 	if t.Prepare != nil {
@@ -132,8 +139,41 @@ func (p *plan) check() {
 				p.problem(s.doc, fault.QuotaExceeded, "There would be %d %s here, and there may be %d at most.", n, lastPart(s.typ.Name), s.typ.SiblingsMax)
 			}
 		}
+		if s.typ.Unique && s.isNew {
+			p.unique(s)
+		}
 		p.encode(s)
+		if p.guarded && s.body != nil {
+			if locked, ok := errors.AsType[Problems](guard(p.state, s.doc.ID, "write")); ok {
+				p.problems = append(p.problems, locked.of(s.doc.ID)...)
+			}
+		}
 	}
+}
+
+// unique refuses a name that another resource of the type has.
+func (p *plan) unique(s *step) {
+	if other, taken := p.view.namesake(s.doc.ID); taken {
+		p.problem(s.doc, fault.Conflict, "The name %q is taken: %s has it. Choose another.", s.doc.Name(), other)
+	}
+}
+
+// find is View.Get, with what is there although nobody declared it.
+func (p *plan) find(id ID) (Document, bool) {
+	if d, ok := p.view.Get(id); ok {
+		return d, true
+	}
+	return always(p.types, id, func(parent ID) bool { _, ok := p.view.Get(parent); return ok })
+}
+
+// always gives a resource that is there with its defaults, if it is one.
+func always(types *Types, id ID, exists func(parent ID) bool) (Document, bool) {
+	t, ok := types.Lookup(id.Type())
+	if !ok || t.Always == "" || !strings.EqualFold(t.Always, id.Name()) || !exists(id.Parent()) {
+		return Document{}, false
+	}
+	d, _ := t.Normalise(Document{ID: id.withType(t.Name)}, nil)
+	return d, true
 }
 
 // encode finds out whether anything changes.
@@ -155,7 +195,7 @@ func (p *plan) problem(d Document, kind fault.Kind, format string, args ...any) 
 
 func (p *plan) typeNames() string {
 	var names []string
-	for _, t := range p.types.All() {
+	for _, t := range p.types.Present() {
 		names = append(names, t.Name)
 	}
 	return alternatives(names)

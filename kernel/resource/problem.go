@@ -16,6 +16,7 @@ type Problem struct {
 	Line     int    // in the file, 0 when there is none
 	Sentence string
 	Kind     fault.Kind // Invalid when it is not set
+	Code     string     // what ARM clients know it by, where the kind does not say it all
 }
 
 // String writes the problem on one line.
@@ -72,6 +73,18 @@ func (p Problems) Fault() error {
 		kind = fault.Invalid
 	}
 	return fault.Wrap(kind, p, "%s", p.Error())
+}
+
+// Code is the code all of the problems have, empty when they differ.
+func (p Problems) Code() string {
+	code := ""
+	for i, problem := range p {
+		if i > 0 && problem.Code != code {
+			return ""
+		}
+		code = problem.Code
+	}
+	return code
 }
 
 func (p *Problems) add(path string, line int, format string, args ...any) {

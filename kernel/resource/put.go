@@ -14,6 +14,9 @@ import (
 type Condition struct {
 	IfMatch     string // the resource must be there with this etag, or any for "*"
 	IfNoneMatch bool   // the resource must not be there
+	// Guarded refuses what a lock forbids. Those who manage resources ask for it; what a
+	// service does of itself, or for those who use it, locks do not hold.
+	Guarded bool
 }
 
 // Result is what became of one document.
@@ -26,6 +29,7 @@ type Result struct {
 // Put declares one resource whole: what the document leaves out gets its default.
 func (r *Registry) Put(ctx context.Context, d Document, c Condition) (Result, error) {
 	results, err := r.change(ctx, func(p *plan) error {
+		p.guarded = c.Guarded
 		if err := r.holds(d.ID, c); err != nil {
 			return err
 		}
@@ -38,9 +42,12 @@ func (r *Registry) Put(ctx context.Context, d Document, c Condition) (Result, er
 }
 
 // PutAll declares many resources, all of them or none. Results are in the order in
-// which the resources were made, parents first, companions among them.
+// which the resources were made, parents first, companions among them. Locks hold.
 func (r *Registry) PutAll(ctx context.Context, docs []Document) ([]Result, error) {
-	return r.change(ctx, func(p *plan) error { return p.put(docs) })
+	return r.change(ctx, func(p *plan) error {
+		p.guarded = true
+		return p.put(docs)
+	})
 }
 
 // Patch merges a JSON document (RFC 7396) into a resource: null takes a property
@@ -58,10 +65,11 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 		delete(changes, name) // what a client got and sends back
 	}
 	results, err := r.change(ctx, func(p *plan) error {
+		p.guarded = c.Guarded
 		if err := r.holds(id, c); err != nil {
 			return err
 		}
-		have, ok := p.view.Get(id)
+		have, ok := p.find(id)
 		if !ok {
 			return notFound(id)
 		}
@@ -134,6 +142,11 @@ func (r *Registry) Delete(ctx context.Context, id ID, c Condition) error {
 			refusal = notFound(id)
 			return
 		}
+		if c.Guarded {
+			if refusal = guard(r.state, id, "delete"); refusal != nil {
+				return
+			}
+		}
 		refusal = r.record(t, registry.Deleted(t.Now(), id.String()))
 		r.revealWith(t)
 	})
@@ -143,11 +156,11 @@ func (r *Registry) Delete(ctx context.Context, id ID, c Condition) error {
 	return refusal
 }
 
-// Act runs an action of a resource's type.
+// Act runs an action of a resource's type. A ReadOnly lock holds actions too.
 func (r *Registry) Act(ctx context.Context, id ID, action string, body map[string]any) (map[string]any, error) {
 	var answer map[string]any
 	_, err := r.change(ctx, func(p *plan) error {
-		have, ok := p.view.Get(id)
+		have, ok := p.find(id)
 		if !ok {
 			return notFound(id)
 		}
@@ -155,11 +168,27 @@ func (r *Registry) Act(ctx context.Context, id ID, action string, body map[strin
 		if err != nil {
 			return err
 		}
+		if err := guard(r.state, id, "write"); err != nil {
+			return err
+		}
 		replace := func(d Document) error { return p.put([]Document{d}) }
-		answer, err = run(ActionContext{Replace: replace, Random: r.random}, have, body)
+		answer, err = run(ActionContext{Replace: replace, Random: r.random, Host: hostOf(ctx)}, have, body)
 		return err
 	})
 	return answer, err
+}
+
+type hostKey struct{}
+
+// CalledAt notes the name by which a caller reached the server, for actions that tell
+// others where it is.
+func CalledAt(ctx context.Context, host string) context.Context {
+	return context.WithValue(ctx, hostKey{}, host)
+}
+
+func hostOf(ctx context.Context) string {
+	host, _ := ctx.Value(hostKey{}).(string)
+	return host
 }
 
 func (r *Registry) action(id ID, name string) (func(ActionContext, Document, map[string]any) (map[string]any, error), error) {

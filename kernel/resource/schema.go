@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"weir/internal/iso8601"
@@ -82,6 +83,7 @@ type ActionContext struct {
 	// Replace stores another version of the document.
 	Replace func(Document) error
 	Random  io.Reader
+	Host    string // by which the caller reached the server, with its port; may be empty
 }
 
 // PrepareContext is what Prepare may use.
@@ -100,11 +102,23 @@ type Type struct {
 	NameHint    string // what it allows, in words
 	NameRange   Range  // of the name's length
 
-	SKUs        []string // the first is the default; nil: the type has none
-	Located     bool     // it may have a location
-	Extension   bool     // it lies behind any resource or scope, which it extends
-	AtTenant    bool     // it may lie in the tenant itself, as an extension may
-	SiblingsMax int      // of this type in one parent; 0: any number
+	SKUs      []string // the first is the default; nil: the type has none
+	Located   bool     // it may have a location
+	Extension bool     // it lies behind any resource or scope, which it extends
+	AtTenant  bool     // it may lie in the tenant itself, as an extension may
+	// Unique types have names that no other resource of the type has, wherever it lies:
+	// names on the network.
+	Unique bool
+	// Always is the one name resources of this type have, where each parent has one: it is
+	// there with its defaults before anybody declares it, and comes back so when deleted.
+	Always string
+	// Absent names a type that Azure has and Weir has not: why, and what to use instead.
+	// Lists of it are empty, all else is refused with this sentence.
+	Absent string
+	// AnswersOK types answer 200 when a resource was made, as their service in Azure does,
+	// where others answer 201: its clients take nothing else.
+	AnswersOK   bool
+	SiblingsMax int // of this type in one parent; 0: any number
 
 	Fields []Field // of properties
 	// Check finds what no single field shows. The document has its defaults, view
@@ -160,6 +174,11 @@ func NewTypes(types ...*Type) (*Types, error) {
 
 // All lists the types in the order they were given.
 func (ts *Types) All() []*Type { return ts.list }
+
+// Present lists those types of which there can be resources.
+func (ts *Types) Present() []*Type {
+	return slices.DeleteFunc(slices.Clone(ts.list), func(t *Type) bool { return t.Absent != "" })
+}
 
 // Lookup finds a type by its full name, in any case.
 func (ts *Types) Lookup(name string) (*Type, bool) {

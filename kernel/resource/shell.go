@@ -135,10 +135,19 @@ func (r *Registry) read(ctx context.Context, fn func(*registry.State)) error {
 func (r *Registry) Get(ctx context.Context, id ID) (Document, error) {
 	var entry registry.Entry
 	var found bool
-	if err := r.read(ctx, func(s *registry.State) { entry, found = s.Get(id.String()) }); err != nil {
+	var there bool
+	var made Document
+	err := r.read(ctx, func(s *registry.State) {
+		if entry, found = s.Get(id.String()); !found {
+			made, there = always(r.types, id, func(parent ID) bool { _, ok := s.Get(parent.String()); return ok })
+		}
+	})
+	switch {
+	case err != nil:
 		return Document{}, err
-	}
-	if !found {
+	case there:
+		return made, nil
+	case !found:
 		return Document{}, notFound(id)
 	}
 	d, err := decode(entry)
@@ -155,12 +164,28 @@ func notFound(id ID) error {
 // List gives the resources of a type directly in another resource or a scope, by id,
 // and the revision to watch from. An empty type means any.
 func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document, uint64, error) {
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
+	docs, revision, err := r.list(ctx, typ, func(s *registry.State) []registry.Entry {
 		if typ == "" {
 			return s.Children(parent.String())
 		}
 		return s.ChildrenOf(parent.String(), stepIn(parent, typ))
 	})
+	if t, ok := r.types.Lookup(typ); ok && err == nil && t.Always != "" && len(docs) == 0 {
+		id, bad := parent.Child(lastPart(t.Name), t.Always)
+		if bad != nil {
+			return nil, 0, damaged(bad)
+		}
+		if d, err := r.Get(ctx, id); err == nil {
+			docs = append(docs, d)
+		}
+	}
+	return docs, revision, err
+}
+
+// Named finds a resource of a top-level type by its name, whatever group it lies in.
+func (r *Registry) Named(ctx context.Context, typ, name string) (id ID, found bool, err error) {
+	err = r.read(ctx, func(s *registry.State) { id, found = named(s, typ, name) })
+	return id, found, err
 }
 
 // ListUnder gives the resources of a type anywhere in another resource or a scope.

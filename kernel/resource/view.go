@@ -113,6 +113,30 @@ func (v View) Children(parent ID, typ string) []Document {
 	return list
 }
 
+// namesake finds another resource of a top-level type with the name of this one.
+func (v View) namesake(id ID) (ID, bool) {
+	for _, d := range v.request.docs {
+		if isType(d.ID, id.Type()) && strings.EqualFold(d.Name(), id.Name()) && !d.ID.Equal(id) {
+			return d.ID, true
+		}
+	}
+	other, taken := named(v.state, id.Type(), id.Name())
+	return other, taken && !other.Equal(id)
+}
+
+func named(s *registry.State, typ, name string) (ID, bool) {
+	at := "/providers/" + typ + "/" + name
+	for _, subscription := range s.Links("/", "subscriptions") {
+		for _, group := range append(s.Links(subscription, "resourceGroups"), subscription) {
+			if e, ok := s.Get(group + at); ok {
+				id, err := ParseID(e.ID)
+				return id, err == nil
+			}
+		}
+	}
+	return ID{}, false
+}
+
 func isType(id ID, typ string) bool { return typ == "" || strings.EqualFold(id.Type(), typ) }
 
 // encode gives what the registry stores of a document.
