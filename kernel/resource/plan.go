@@ -24,6 +24,7 @@ type plan struct {
 	steps    []step
 	declared map[string]bool // keys of what the request holds, sound or not
 	guarded  bool            // locks hold
+	each     bool            // companions come whatever else the request declares beside them
 	problems Problems
 }
 
@@ -56,7 +57,7 @@ func (p *plan) put(docs []Document) error {
 			return err
 		}
 		for _, companion := range added {
-			if !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
+			if p.each && !p.declared[companion.ID.Key()] || !p.each && !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
 				docs = append(docs, companion)
 			}
 		}
