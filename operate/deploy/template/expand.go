@@ -63,19 +63,19 @@ func (p *Plan) play(t *Template, base *env, scope Scope, outer *stage) {
 		r.furnish()
 	}
 	p.Resources = s.ordered(base.world)
-	p.outputs = func(rt Runtime) ([]Output, Problems) {
+	p.outputs = func(rt Runtime, without map[string]bool) ([]Output, Problems) {
 		again := &collector{}
 		e := *base
 		world := *base.world
 		options := *world.o
 		options.Runtime, world.problems, world.o = rt, again, &options
 		e.world, e.stage, e.place = &world, s, inOutput
-		outputs := e.evaluateOutputs(t.root.Get("outputs"))
+		outputs := e.evaluateOutputs(t.root.Get("outputs"), without)
 		return outputs, again.sorted()
 	}
 	e := *base
 	e.stage, e.place = s, inOutput
-	p.Outputs = e.evaluateOutputs(t.root.Get("outputs"))
+	p.Outputs = e.evaluateOutputs(t.root.Get("outputs"), nil)
 }
 
 // furnish evaluates what is put of a resource, and what it needs.
@@ -202,12 +202,15 @@ func (e *env) dependsOn(r *Resource) []want {
 }
 
 // evaluateOutputs gives the outputs, as far as they are known.
-func (e *env) evaluateOutputs(decls *jsonc.Value) []Output {
+func (e *env) evaluateOutputs(decls *jsonc.Value, without map[string]bool) []Output {
 	if decls == nil {
 		return nil
 	}
 	var outputs []Output
 	for _, f := range decls.Fields {
+		if without[f.Name] {
+			continue
+		}
 		one := *e
 		one.path = "outputs." + f.Name
 		o := Output{Name: f.Name, Line: e.world.t.lineNo(f.Line)}

@@ -91,7 +91,7 @@ func tellPlan(b *strings.Builder, plan *Plan, indent string) {
 	for _, o := range plan.Outputs {
 		fmt.Fprintf(b, "%soutput %s (%s) = %s\n", indent, o.Name, o.Type, JSON(o.Value))
 	}
-	if outputs, problems := plan.Evaluate(deployed{}); len(outputs) > 0 && indent == "" {
+	if outputs, problems := plan.Evaluate(deployed{}, nil); len(outputs) > 0 && indent == "" {
 		for _, o := range outputs {
 			fmt.Fprintf(b, "%soutput %s when deployed = %s %v\n", indent, o.Name, JSON(o.Value), problems)
 		}

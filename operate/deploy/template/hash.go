@@ -69,3 +69,6 @@ func guidOf(s string) string {
 	text := hex.EncodeToString(id)
 	return text[:8] + "-" + text[8:12] + "-" + text[12:16] + "-" + text[16:20] + "-" + text[20:]
 }
+
+// Hash is a short name of a text, the same for the same text.
+func Hash(text string) string { return uniqueOf(text) }

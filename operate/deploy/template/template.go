@@ -158,11 +158,13 @@ type Plan struct {
 	Parameters []Parameter
 	Outputs    []Output
 
-	outputs func(rt Runtime) ([]Output, Problems)
+	outputs func(rt Runtime, without map[string]bool) ([]Output, Problems)
 }
 
-// Evaluate gives the outputs with what is deployed.
-func (p *Plan) Evaluate(rt Runtime) ([]Output, Problems) { return p.outputs(rt) }
+// Evaluate gives the outputs with what is deployed, but for some by name.
+func (p *Plan) Evaluate(rt Runtime, without map[string]bool) ([]Output, Problems) {
+	return p.outputs(rt, without)
+}
 
 // Problem is one thing wrong with a template.
 type Problem struct {

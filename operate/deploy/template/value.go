@@ -343,6 +343,9 @@ func FromPlain(v any) any {
 	return v
 }
 
+// Literal gives a JSON value as it stands.
+func Literal(v *jsonc.Value) any { return literal(v) }
+
 // literal gives a JSON value as it stands, expressions unread.
 func literal(v *jsonc.Value) any {
 	switch {
