@@ -29,7 +29,7 @@ func (p *Platform) openBus(ctx context.Context) error {
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
 		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
-	o.Forward, o.Grouped = p.forward, p.continuity.Grouped
+	o.Forward, o.Grouped, o.Endpoint = p.forward, p.continuity.Grouped, p.endpoint
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -73,6 +73,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
+	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	p.web.answer(api.New(p.life, o))

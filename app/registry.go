@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"weir/face/answer"
 	"weir/face/api"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
@@ -102,9 +103,9 @@ func (l *location) PutAll(ctx context.Context, docs []resource.Document) ([]api.
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "The resources cannot be sent.")
 	}
-	var answer api.Deployed
-	_, err = l.ask(ctx, owner, http.MethodPost, "/deploy", resource.Condition{}, body, &answer)
-	return answer.Resources, err
+	var deployed api.Deployed
+	_, err = l.ask(ctx, owner, http.MethodPost, "/deploy", resource.Condition{}, body, &deployed)
+	return deployed.Resources, err
 }
 
 // Delete removes a resource wherever the registry's owner is.
@@ -169,21 +170,21 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 	if c.IfNoneMatch {
 		r.Header.Set("If-None-Match", "*")
 	}
-	answer, err := owner.RoundTrip(r)
+	given, err := owner.RoundTrip(r)
 	if err != nil {
 		return 0, fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached.")
 	}
-	defer answer.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(answer.Body, answerBytesMax))
+	defer given.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(given.Body, answerBytesMax))
 	switch {
 	case err != nil:
 		return 0, fault.Wrap(fault.Unavailable, err, "The node that owns the registry did not answer whole.")
-	case answer.StatusCode >= 300:
-		return answer.StatusCode, api.FaultOf(answer.StatusCode, answer.Header, data)
+	case given.StatusCode >= 300:
+		return given.StatusCode, answer.FaultOf(given.StatusCode, given.Header, data)
 	case result == nil || len(data) == 0:
-		return answer.StatusCode, nil
+		return given.StatusCode, nil
 	}
-	return answer.StatusCode, json.Unmarshal(data, result)
+	return given.StatusCode, json.Unmarshal(data, result)
 }
 
 // typeNamespace is the type of what the first start makes.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
@@ -32,4 +33,6 @@ func Run(ctx context.Context, o Options) error {
 
 // Types are the resource types of the platform, for who needs them without a
 // server.
-func Types() []*resource.Type { return append(bus.Types(), continuity.Types()...) }
+func Types() []*resource.Type {
+	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType()})
+}

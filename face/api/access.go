@@ -1,30 +1,122 @@
 package api
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
 	"net/http"
+	"net/http/httputil"
 	"strings"
 
+	"weir/face/answer"
+	"weir/kernel/audit"
 	"weir/kernel/fault"
+	"weir/kernel/identity"
 )
 
-// admitted lets a management request pass when it shows the administration token,
-// or came from another node, which has looked at the token already.
-func (a *API) admitted(next http.HandlerFunc) http.HandlerFunc {
+// caller is who asks, and from where.
+type caller struct {
+	Principal identity.Principal `json:"principal"`
+	Peer      string             `json:"peer"`
+}
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// administrator is whoever has the administration token.
+func administrator() identity.Principal {
+	return identity.Principal{Kind: identity.Administrator, Name: "administrator"}
+}
+
+// identified lets a management request pass when it is known who asks; what they may
+// is asked behind it. Who is not let in is noted.
+func (a *API) identified(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if err := a.admit(r); err != nil {
-			refuse(w, r, a.o.Logger, "", err)
+		c, err := a.caller(r)
+		if err != nil {
+			a.turnAway(w, r, c, err)
 			return
 		}
-		next(w, r)
+		next(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
 	}
 }
 
-func (a *API) admit(r *http.Request) error {
-	if a.o.FromNode != nil && a.o.FromNode(r) {
-		return nil
+// admitted lets the administrator alone pass.
+func (a *API) admitted(next http.HandlerFunc) http.HandlerFunc {
+	return a.identified(func(w http.ResponseWriter, r *http.Request) {
+		if c := callerOf(r.Context()); c.Principal.Kind != identity.Administrator {
+			a.turnAway(w, r, c, fault.New(fault.Forbidden, "%s needs the administration token: it is in the file admin-token of the server's data directory.", r.URL.Path))
+			return
+		}
+		next(w, r)
+	})
+}
+
+// turnAway refuses a request before anything of it was done.
+func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err error) {
+	if kind := fault.KindOf(err); kind == fault.Unauthorized || kind == fault.Forbidden {
+		_ = a.o.Audit.Note(r.Context(), audit.Entry{ // of a refusal it returns at once
+			Caller: c.Principal.Name, Action: r.Method, Scope: r.URL.Path, Door: "arm", Peer: c.Peer,
+			Outcome: audit.Refused, Code: answer.Code(err), Reason: fault.Sentence(err), Correlation: w.Header().Get("x-ms-request-id"),
+		})
 	}
+	answer.Refuse(w, r, a.o.Logger, "", err)
+}
+
+// caller finds out who asks. What comes from another node of the location was judged
+// there, and says who asked.
+func (a *API) caller(r *http.Request) (caller, error) {
+	c := caller{Peer: peerOf(r).String()}
+	if a.fromNode(r) {
+		if text := r.Header.Get(callerHeader); text != "" {
+			return c, read(text, &c)
+		}
+		c.Principal = administrator()
+		return c, nil
+	}
+	if a.o.Caller != nil {
+		var err error
+		c.Principal, err = a.o.Caller(r)
+		return c, err
+	}
+	if err := a.hasToken(r); err != nil {
+		return c, err
+	}
+	c.Principal = administrator()
+	return c, nil
+}
+
+// callerHeader says, on a request that a node passes on, who asked. From anybody else it
+// is of no effect.
+const callerHeader = "Weir-Caller"
+
+// vouch says to another node who asked.
+func vouch(p *httputil.ProxyRequest) {
+	p.Out.Header.Del(callerHeader)
+	if text, err := json.Marshal(callerOf(p.In.Context())); err == nil { // a struct of texts always marshals
+		p.Out.Header.Set(callerHeader, base64.StdEncoding.EncodeToString(text))
+	}
+}
+
+func read(text string, c *caller) error {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(raw, c)
+	}
+	if err != nil {
+		return fault.Wrap(fault.Unauthorized, err, "The node that passed the request on did not say who asked.")
+	}
+	return nil
+}
+
+// hasToken looks for the administration token.
+func (a *API) hasToken(r *http.Request) error {
 	header := r.Header.Get("Authorization")
 	if header == "" {
 		return fault.New(fault.Unauthorized, "This door needs the administration token: send \"Authorization: Bearer TOKEN\". The token is in the file admin-token of the server's data directory, readable by its owner.")

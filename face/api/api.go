@@ -3,11 +3,12 @@
 // over WebSockets.
 //
 // What it promises:
-//  1. Everything that manages needs the administration token; it is compared in
-//     constant time. Open without it: the page at /, health, metrics, and the
+//  1. Everything that manages needs the administration token, compared in constant
+//     time, or a caller somebody else vouches for (Options.Caller), who may what
+//     Options.Authorize allows. Open to all: the page at /, health, metrics, and the
 //     WebSocket, whose clients sign in over AMQP.
-//  2. Every error is ARM's: {"error":{"code","message","target","details"}}. The
-//     mapping from fault kinds is one table. Private causes stay in the log.
+//  2. Every error is ARM's: {"error":{"code","message","target","details"}}, see
+//     face/answer. Private causes stay in the log.
 //  3. Bodies, headers and WebSocket messages are bounded.
 //  4. Keys leave only by POST {id}/listKeys and its like, never by GET or list.
 //
@@ -19,7 +20,7 @@
 //	GET    /metrics
 //	GET    /status                    node, units, roles, owners, epochs, positions
 //	POST   /deploy?name=FILE          apply a document file of any known form
-//	*      /subscriptions/...         resources by ARM id
+//	*      /subscriptions/, /providers/, /tenants   Azure Resource Manager (face/arm)
 //	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
 //	GET    /debug/pprof/...           when switched on
 package api
@@ -36,7 +37,11 @@ import (
 	"net/http/pprof"
 	"runtime/debug"
 
+	"weir/face/answer"
+	"weir/face/arm"
+	"weir/kernel/audit"
 	"weir/kernel/fault"
+	"weir/kernel/identity"
 	"weir/kernel/resource"
 )
 
@@ -48,6 +53,23 @@ type Options struct {
 	// Counts gives the properties a service counts rather than keeps, to be shown
 	// with a resource. nil: there are none.
 	Counts func(resource.Document) map[string]any
+
+	// Location is the name of this location; TenantID of the directory, if it has one.
+	Location, TenantID string
+
+	// Caller says who asks a management door. nil: whoever has the administration token.
+	Caller func(*http.Request) (identity.Principal, error)
+	// Authorize says whether they may: action in Azure's names, scope an id; a refusal is
+	// a fault with Azure's sentence. nil: they may.
+	Authorize func(p identity.Principal, action, scope string) error
+	// Audit takes every management operation that changes or reveals, and every refused
+	// one. nil: nobody reads it.
+	Audit audit.Log
+	// Host, Settled, Beside and Deployments are face/arm's.
+	Host        func(called string, id resource.ID) string
+	Settled     func(id resource.ID) bool
+	Beside      map[string]arm.Beside
+	Deployments arm.Deployments
 
 	// Applied returns when what is declared around a resource is in force, as far as
 	// this node decides for it: a change is answered behind it. nil: nothing to wait for.
@@ -92,6 +114,7 @@ const bodyBytesMax = 4 << 20
 type API struct {
 	o    Options
 	mux  *http.ServeMux
+	arm  http.HandlerFunc
 	life context.Context
 }
 
@@ -100,16 +123,18 @@ func New(life context.Context, o Options) *API {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Audit == nil {
+		o.Audit = audit.Nowhere
+	}
 	a := &API{o: o, mux: http.NewServeMux(), life: life}
+	a.arm = a.identified(a.byOwner(a.armDoor().ServeHTTP))
 	routeHealth(a.mux, o)
 	a.mux.HandleFunc("GET /{$}", a.page)
 	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
 	a.mux.HandleFunc("GET /status", a.admitted(a.status))
-	a.mux.HandleFunc("POST /deploy", a.admitted(a.byOwner(a.deploy)))
-	a.mux.HandleFunc("/subscriptions", a.admitted(a.byOwner(a.resources)))
-	a.mux.HandleFunc("/subscriptions/", a.admitted(a.byOwner(a.resources)))
+	a.mux.HandleFunc("POST /deploy", a.identified(a.byOwner(a.deploy)))
 	if o.Continuity != nil {
-		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { refuse(w, r, o.Logger, "", err) })
+		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
 		a.mux.HandleFunc("/continuity/", a.admitted(h.ServeHTTP))
 	}
 	a.mux.HandleFunc("/", a.nothing)
@@ -133,7 +158,7 @@ func Starting(o Options) http.Handler {
 	mux := http.NewServeMux()
 	routeHealth(mux, o)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		refuse(w, r, quiet, "", fault.New(fault.Unavailable, "The server is starting; /healthz/ready says when it is ready."))
+		answer.Refuse(w, r, quiet, "", fault.New(fault.Unavailable, "The server is starting; /healthz/ready says when it is ready."))
 	})
 	return mux
 }
@@ -155,10 +180,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if broken := recover(); broken != nil && broken != http.ErrAbortHandler {
 			a.o.Logger.Error("a request broke the program", "request", id, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
-			refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
+			answer.Refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
 		}
 	}()
 	r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
+	if arm.Owns(r.URL.Path) { // in any case, and with slashes that the mux would mend
+		a.arm(w, r)
+		return
+	}
 	a.mux.ServeHTTP(w, r)
 }
 
@@ -172,7 +201,7 @@ func (a *API) byOwner(here http.HandlerFunc) http.HandlerFunc {
 		way, err := a.o.Owner(r.Context())
 		switch {
 		case err != nil:
-			refuse(w, r, a.o.Logger, "", err)
+			answer.Refuse(w, r, a.o.Logger, "", err)
 		case way != nil:
 			a.passOn(w, r, way)
 		default:
@@ -190,13 +219,14 @@ func (a *API) passOn(w http.ResponseWriter, r *http.Request, way http.RoundTripp
 			p.Out.Host = r.Host
 			p.Out.Header.Del("Authorization") // it is this node's; the way there has its own
 			p.Out.Header.Del(OwnHeader)
+			vouch(p)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			refuse(w, r, a.o.Logger, "", fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached."))
+			answer.Refuse(w, r, a.o.Logger, "", fault.Wrap(fault.Unavailable, err, "The node that owns the registry could not be reached."))
 		},
-		ModifyResponse: func(answer *http.Response) error {
-			answer.Header.Del("x-ms-request-id") // ours is on it
-			answer.Header.Del("X-Content-Type-Options")
+		ModifyResponse: func(given *http.Response) error {
+			given.Header.Del("x-ms-request-id") // ours is on it
+			given.Header.Del("X-Content-Type-Options")
 			return nil
 		},
 	}
@@ -206,7 +236,7 @@ func (a *API) passOn(w http.ResponseWriter, r *http.Request, way http.RoundTripp
 // decided refuses a change of what another location decides about. What a node of this
 // location changes for itself is what it has from there.
 func (a *API) decided(r *http.Request, ids ...resource.ID) error {
-	if a.o.Elsewhere == nil || a.o.FromNode != nil && a.o.FromNode(r) && r.Header.Get(OwnHeader) != "" {
+	if a.o.Elsewhere == nil || a.own(r) {
 		return nil
 	}
 	for _, id := range ids {
@@ -217,8 +247,27 @@ func (a *API) decided(r *http.Request, ids ...resource.ID) error {
 	return nil
 }
 
+// own says whether a request is one that a node makes for itself.
+func (a *API) own(r *http.Request) bool {
+	return a.fromNode(r) && r.Header.Get(OwnHeader) != ""
+}
+
+func (a *API) fromNode(r *http.Request) bool { return a.o.FromNode != nil && a.o.FromNode(r) }
+
+// armDoor builds the Resource Manager door.
+func (a *API) armDoor() *arm.Door {
+	return arm.New(arm.Options{
+		Registry: a.o.Registry, Default: a.o.Scope, Location: a.o.Location, TenantID: a.o.TenantID,
+		Caller:    func(r *http.Request) (identity.Principal, error) { return callerOf(r.Context()).Principal, nil },
+		Peer:      func(r *http.Request) string { return callerOf(r.Context()).Peer },
+		Authorize: a.o.Authorize, Audit: a.o.Audit,
+		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled, Host: a.o.Host,
+		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Deployments: a.o.Deployments, Logger: a.o.Logger,
+	})
+}
+
 func (a *API) nothing(w http.ResponseWriter, r *http.Request) {
-	refuse(w, r, a.o.Logger, r.URL.Path, fault.New(fault.NotFound, "Nothing is served at %s. GET / says what is.", r.URL.Path))
+	answer.Refuse(w, r, a.o.Logger, r.URL.Path, fault.New(fault.NotFound, "Nothing is served at %s. GET / says what is.", r.URL.Path))
 }
 
 // page tells a person what this is and where to go.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"weir/face/answer"
+	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/resource"
 )
@@ -26,15 +28,15 @@ type Outcome struct {
 // deploy applies a file of resources: all of it or nothing.
 func (a *API) deploy(w http.ResponseWriter, r *http.Request) {
 	results, err := a.apply(r)
-	if err != nil {
-		refuse(w, r, a.o.Logger, r.URL.Query().Get("name"), err)
+	if err = a.noteDeploy(r, w.Header().Get("x-ms-request-id"), err); err != nil {
+		answer.Refuse(w, r, a.o.Logger, r.URL.Query().Get("name"), err)
 		return
 	}
-	writeJSON(w, http.StatusOK, Deployed{Outcomes(results)})
+	answer.JSON(w, http.StatusOK, Deployed{Outcomes(results)})
 }
 
 func (a *API) apply(r *http.Request) ([]resource.Result, error) {
-	body, err := read(r)
+	body, err := answer.Read(r)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +45,9 @@ func (a *API) apply(r *http.Request) ([]resource.Result, error) {
 		return nil, err
 	}
 	for _, d := range docs {
+		if err := a.may(r, d.Type()+"/write", d.ID); err != nil {
+			return nil, err
+		}
 		if err := a.decided(r, d.ID); err != nil {
 			return nil, err
 		}
@@ -52,6 +57,33 @@ func (a *API) apply(r *http.Request) ([]resource.Result, error) {
 		a.applied(r, docs...)
 	}
 	return results, err
+}
+
+// noteDeploy writes a file that was applied, or refused, into the audit log.
+func (a *API) noteDeploy(r *http.Request, request string, err error) error {
+	c := callerOf(r.Context())
+	e := audit.Entry{
+		Caller: c.Principal.Name, Action: "Microsoft.Resources/deployments/write", Scope: a.o.Scope.String(), Door: "deploy", Peer: c.Peer,
+		Outcome: audit.Succeeded, Correlation: request,
+	}
+	if err != nil {
+		e.Outcome, e.Code, e.Reason = audit.Failed, answer.Code(err), fault.Sentence(err)
+		if fault.Is(err, fault.Forbidden) {
+			e.Outcome = audit.Refused
+		}
+	}
+	if failed := a.o.Audit.Note(r.Context(), e); failed != nil && err == nil {
+		return fault.Wrap(fault.Unavailable, failed, "It was done, but the audit log could not take it down: look at what is there before you try again.")
+	}
+	return err
+}
+
+// may asks whether the caller may do something.
+func (a *API) may(r *http.Request, action string, id resource.ID) error {
+	if a.o.Authorize == nil {
+		return nil
+	}
+	return a.o.Authorize(callerOf(r.Context()).Principal, action, id.String())
 }
 
 // appliedWait is how long a change's answer waits for it to be in force.

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"time"
+
+	"weir/face/answer"
 )
 
 // Status is what a node says of itself. It is stable: programs read it.
@@ -43,5 +45,5 @@ func (a *API) status(w http.ResponseWriter, _ *http.Request) {
 	if s.Units == nil {
 		s.Units = []Unit{}
 	}
-	writeJSON(w, http.StatusOK, s)
+	answer.JSON(w, http.StatusOK, s)
 }

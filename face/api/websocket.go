@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"weir/face/answer"
 	"weir/kernel/fault"
 )
 
@@ -27,7 +28,7 @@ var amqpSubprotocols = []string{"AMQPWSB10", "amqp"}
 // overWebSocket hands AMQP over WebSockets to the message service.
 func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	if err := a.acceptable(r); err != nil {
-		refuse(w, r, a.o.Logger, "", err)
+		answer.Refuse(w, r, a.o.Logger, "", err)
 		return
 	}
 	// acceptable has judged the origin; compression does not pay for AMQP.

@@ -19,7 +19,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 
+	"weir/face/answer"
 	"weir/kernel/audit"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
@@ -31,8 +33,8 @@ type Options struct {
 	// Default is where resources are declared whose documents name no scope: its
 	// subscription is listed even when nothing lies in it.
 	Default resource.ID
-	// Location is the name of this location.
-	Location string
+	// Location is the name of this location; TenantID that of the directory.
+	Location, TenantID string
 
 	// Caller says who asks. nil: everybody is the administrator, whom somebody else let in.
 	Caller func(*http.Request) (identity.Principal, error)
@@ -41,16 +43,24 @@ type Options struct {
 	Authorize func(p identity.Principal, action, scope string) error
 	// Audit takes what was changed, revealed or refused. nil: nobody reads it.
 	Audit audit.Log
+	// Peer is the address a request came from. nil: what the connection says.
+	Peer func(*http.Request) string
 
 	// Counts gives the properties a service counts rather than keeps. nil: there are none.
 	Counts func(resource.Document) map[string]any
 	// Applied returns when what is declared around a resource is in force. nil: nothing to
 	// wait for.
 	Applied func(ctx context.Context, id resource.ID) error
-	// Decided refuses a change of a resource that another location decides about. nil: none does.
+	// Settled says whether what is declared of a resource, or that it is deleted, is in
+	// force. nil: it is at once.
+	Settled func(id resource.ID) bool
+	// Host gives the host and port by which clients reach what a resource stands for, from
+	// those the caller reached this server by. nil: the same.
+	Host func(called string, id resource.ID) string
+	// Decided refuses a change of resources that another location decides about. nil: none does.
 	Decided func(r *http.Request, ids ...resource.ID) error
-	// Own says whether a request is a node's own, which nobody asked it for: it is neither
-	// held by locks nor asked who it is. nil: none is.
+	// Own says whether a request is a node's own, which nobody asked it for: locks do not
+	// hold it. nil: none is.
 	Own func(*http.Request) bool
 
 	// Beside gives resources that the registry does not keep, or keeps among others, by
@@ -69,4 +79,85 @@ type Beside interface {
 	// List gives the whole list of a type at a scope or in a resource, in place of the
 	// registry's. filter is $filter, as it came.
 	List(ctx context.Context, in resource.ID, filter string) ([]resource.Document, error)
+}
+
+// tenantID stands for the directory when nobody gave one.
+const tenantID = "00000000-0000-0000-0000-000000000000"
+
+// Door is the handler of this door.
+type Door struct{ o Options }
+
+// New builds the door.
+func New(o Options) *Door {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Audit == nil {
+		o.Audit = audit.Nowhere
+	}
+	if o.TenantID == "" {
+		o.TenantID = tenantID
+	}
+	beside := map[string]Beside{}
+	for typ, b := range o.Beside {
+		beside[strings.ToLower(typ)] = b
+	}
+	o.Beside = beside
+	return &Door{o}
+}
+
+// Owns says whether a path belongs to this door.
+func Owns(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	switch strings.ToLower(first) {
+	case "subscriptions", "providers", "tenants":
+		return true
+	}
+	return false
+}
+
+// reply is an answer: nil body is none.
+type reply struct {
+	status int
+	header map[string]string
+	body   any
+}
+
+func ok(body any) (reply, error) { return reply{status: http.StatusOK, body: body}, nil }
+
+// list is the shape of a list that comes in one page.
+func list[T any](items []T) (reply, error) {
+	if items == nil {
+		items = []T{}
+	}
+	return ok(map[string]any{"value": items})
+}
+
+// ServeHTTP answers one request.
+func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := &request{Request: r, o: &d.o, correlation: r.Header.Get("x-ms-correlation-request-id")}
+	if q.correlation == "" {
+		q.correlation = w.Header().Get("x-ms-request-id")
+	}
+	w.Header().Set("x-ms-correlation-request-id", q.correlation)
+	if id := r.Header.Get("x-ms-client-request-id"); id != "" && strings.EqualFold(r.Header.Get("x-ms-return-client-request-id"), "true") {
+		w.Header().Set("x-ms-client-request-id", id)
+	}
+	p, err := q.answer()
+	if err = q.note(err); err != nil {
+		if q.allow != "" {
+			w.Header().Set("Allow", q.allow)
+		}
+		answer.Refuse(w, r, d.o.Logger, q.target, err)
+		return
+	}
+	for name, value := range p.header {
+		w.Header().Set(name, value)
+	}
+	if p.body == nil {
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(p.status)
+		return
+	}
+	answer.JSON(w, p.status, p.body)
 }

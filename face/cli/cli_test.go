@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/face/answer"
 	"weir/face/api"
 	"weir/internal/settings"
 	"weir/kernel/resource"
@@ -62,16 +63,16 @@ func answers(t *testing.T, by map[string]string) (*httptest.Server, *[]string) {
 		body, _ := io.ReadAll(r.Body)
 		key := r.Method + " " + r.URL.RequestURI()
 		*asked = append(*asked, strings.TrimSpace(key+" "+string(body)))
-		answer, ok := by[key]
+		said, ok := by[key]
 		if r.Header.Get("Authorization") != "Bearer sesame" {
 			t.Errorf("%s without the token", key)
 		}
 		if !ok {
 			w.WriteHeader(http.StatusNotFound)
-			_ = json.NewEncoder(w).Encode(api.ErrorBody{Error: api.ErrorDetail{Message: "There is no " + r.URL.Path + ".", Details: []api.ErrorDetail{{Message: "Look elsewhere."}}}})
+			_ = json.NewEncoder(w).Encode(answer.Body{Error: answer.Detail{Message: "There is no " + r.URL.Path + ".", Details: []answer.Detail{{Message: "Look elsewhere."}}}})
 			return
 		}
-		io.WriteString(w, answer)
+		io.WriteString(w, said)
 	}))
 	t.Cleanup(server.Close)
 	return server, asked

@@ -19,7 +19,7 @@ import (
 	"syscall"
 	"time"
 
-	"weir/face/api"
+	"weir/face/answer"
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 )
@@ -81,7 +81,7 @@ func (l *line) trust() *tls.Config {
 // refusal is an error answer of the server.
 type refusal struct {
 	status int
-	api.ErrorDetail
+	answer.Detail
 }
 
 func (r *refusal) Error() string {
@@ -133,7 +133,7 @@ func (d *door) call(ctx context.Context, method, path string, body []byte, resul
 }
 
 func refused(status int, data []byte) error {
-	var body api.ErrorBody
+	var body answer.Body
 	_ = json.Unmarshal(data, &body) // anything else has no message
 	return &refusal{status, body.Error}
 }

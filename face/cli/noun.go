@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -21,14 +22,18 @@ type noun struct {
 	typ  *resource.Type
 }
 
-// nouns makes a command of each type whose last step no other type shares.
+// nouns makes a command of each type whose last step no other type shares. Scopes and
+// what extends other resources have commands of their own.
 func (l *line) nouns() []*cobra.Command {
+	types := slices.DeleteFunc(slices.Clone(l.program.Types), func(t *resource.Type) bool {
+		return t.Extension || t.Absent != "" || strings.HasPrefix(t.Name, "Microsoft.Resources/")
+	})
 	uses := map[string]int{}
-	for _, t := range l.program.Types {
+	for _, t := range types {
 		uses[lastStep(t.Name)]++
 	}
 	var all []*cobra.Command
-	for _, t := range l.program.Types {
+	for _, t := range types {
 		if step := lastStep(t.Name); uses[step] == 1 {
 			all = append(all, l.noun(noun{singular(step), t}))
 		}

@@ -164,3 +164,13 @@ func TestSpecialTypes(t *testing.T) {
 		t.Errorf("the lamp of no desk: %v", err)
 	}
 }
+
+// The reference of scopes and locks is written from their types.
+func TestReference(t *testing.T) {
+	var page strings.Builder
+	page.WriteString("# Reference: scopes and locks\n\nWritten from the types the server is built with (`go test ./kernel/resource -update`).\n\n")
+	for _, typ := range append(ScopeTypes(), LockType()) {
+		page.WriteString(Markdown(typ) + "\n")
+	}
+	golden(t, "../../docs/reference/resources.md", page.String())
+}

@@ -29,7 +29,13 @@ func redact(fields []Field, m map[string]any) {
 // Markdown writes the reference section of a type.
 func Markdown(t *Type) string {
 	var b strings.Builder
+	if t.Absent != "" {
+		return fmt.Sprintf("## %s\n\nAzure has this type and Weir has not: %s\n", t.Name, t.Absent)
+	}
 	fmt.Fprintf(&b, "## %s\n\n%s\n\n", t.Name, t.Description)
+	for _, remark := range t.remarks() {
+		b.WriteString(remark + "\n\n")
+	}
 	if t.NameHint != "" {
 		fmt.Fprintf(&b, "Name: %d to %d characters; %s.\n\n", t.NameRange.Min, t.NameRange.Max, t.NameHint)
 	}
@@ -48,6 +54,20 @@ func Markdown(t *Type) string {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", a.Name, cell(a.Description))
 	}
 	return b.String()
+}
+
+// remarks say what is special about a type.
+func (t *Type) remarks() (all []string) {
+	if t.Extension {
+		all = append(all, "It lies behind any resource or scope, which it extends: `{id}/providers/"+t.Name+"/{name}`.")
+	}
+	if t.Unique {
+		all = append(all, "Its names are unique in the location: checkNameAvailability says whether one is free.")
+	}
+	if t.Always != "" {
+		all = append(all, fmt.Sprintf("There is one in each place, named `%s`: with its defaults before anybody declares it.", t.Always))
+	}
+	return all
 }
 
 func markdownFields(b *strings.Builder, fields []Field, prefix string) {

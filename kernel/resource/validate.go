@@ -50,14 +50,23 @@ func (v *validator) add(path, format string, args ...any) {
 }
 
 func (v *validator) name(t *Type) {
-	name := v.doc.ID.Name()
+	if problem := t.NameProblem(v.doc.ID.Name()); problem != "" {
+		v.add("name", "%s", problem)
+	}
+}
+
+// NameProblem says why a name is none for a resource of this type; empty when it is.
+func (t *Type) NameProblem(name string) string {
 	length := int64(utf8.RuneCountInString(name))
 	switch {
+	case t.Always != "" && !strings.EqualFold(name, t.Always):
+		return fmt.Sprintf("There is one of this type in each place, and its name is %q.", t.Always)
 	case t.NameRange.Max > 0 && (length < t.NameRange.Min || length > t.NameRange.Max):
-		v.add("name", "A name of this type has %d to %d characters; %q has %d.", t.NameRange.Min, t.NameRange.Max, shorten(name), length)
+		return fmt.Sprintf("A name of this type has %d to %d characters; %q has %d.", t.NameRange.Min, t.NameRange.Max, shorten(name), length)
 	case t.namePattern != nil && !t.namePattern.MatchString(name):
-		v.add("name", "The name %q is not allowed: %s.", shorten(name), t.NameHint)
+		return fmt.Sprintf("The name %q is not allowed: %s.", shorten(name), t.NameHint)
 	}
+	return ""
 }
 
 // common checks what all resources share.

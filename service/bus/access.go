@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"net"
 	"strings"
 
 	"weir/kernel/fault"
@@ -11,7 +12,7 @@ import (
 // accessRuleType declares the shared access rules of one kind of place.
 func accessRuleType(parent, of string) *resource.Type {
 	return &resource.Type{
-		Name: parent + authorization, APIVersions: apiVersions, Description: "A shared access rule: two keys, and what they grant on " + of + ".",
+		Name: parent + authorization, APIVersions: apiVersions, AnswersOK: true, Description: "A shared access rule: two keys, and what they grant on " + of + ".",
 		NamePattern: `[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?`, NameRange: resource.Range{Min: 1, Max: 50},
 		NameHint:    "letters, digits, '.', '-' and '_', a letter or digit first and last",
 		SiblingsMax: accessRulesMax,
@@ -69,17 +70,27 @@ func checkAccessRule(d resource.Document, v resource.View) (p resource.Problems)
 	return p
 }
 
-// listKeys shows the keys. The caller may give the endpoint its clients use.
-func listKeys(_ resource.ActionContext, d resource.Document, body map[string]any) (map[string]any, error) {
+// listKeys shows the keys. The caller may give the endpoint its clients use; else it is
+// where the caller reached the server. Every port speaks every protocol, but clients take
+// one of their own choice only without TLS.
+func listKeys(c resource.ActionContext, d resource.Document, body map[string]any) (map[string]any, error) {
 	endpoint, _ := body["endpoint"].(string)
+	more := ""
 	if endpoint == "" {
-		endpoint = "sb://localhost/"
+		host := c.Host
+		if host == "" {
+			host = "localhost"
+		}
+		endpoint = "sb://" + host + "/"
+		if _, port, err := net.SplitHostPort(host); err == nil && port != "443" {
+			more = ";UseDevelopmentEmulator=true"
+		}
 	}
 	answer := map[string]any{"keyName": d.Name()}
 	for _, name := range keyNames {
 		answer[name] = d.String(name)
 		connection := identity.ConnectionString{Endpoint: endpoint, KeyName: d.Name(), Key: d.String(name), EntityPath: entityPath(d.ID.Parent())}
-		answer[strings.TrimSuffix(name, "Key")+"ConnectionString"] = strings.TrimSuffix(connection.String(), ";")
+		answer[strings.TrimSuffix(name, "Key")+"ConnectionString"] = strings.TrimSuffix(connection.String(), ";") + more
 	}
 	return answer, nil
 }

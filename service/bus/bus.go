@@ -74,6 +74,9 @@ type Options struct {
 	// declarations of such a namespace may come later than its messages: an entity is
 	// removed there only when its deletion was seen.
 	Grouped func(unit string) bool
+	// Endpoint is the URL by which clients reach a namespace, as its properties say it;
+	// nil: they say none.
+	Endpoint func(namespace string) string
 	// Node is this node's name, Address where other nodes reach it.
 	Node, Address string
 	// Default is the namespace of connections whose host names none: an address, or

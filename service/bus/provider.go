@@ -46,10 +46,12 @@ const duplicateWindowMin = 20 * iso8601.Second
 
 // Types declares the resource types of the Service Bus.
 func Types() []*resource.Type {
-	return []*resource.Type{
+	types := []*resource.Type{
 		namespaceType(), queueType(), topicType(), subscriptionType(), ruleType(),
 		accessRuleType(typeNamespace, "a namespace and everything in it"), accessRuleType(typeQueue, "one queue"), accessRuleType(typeTopic, "one topic and its subscriptions"),
+		networkRuleType(),
 	}
+	return append(types, absentTypes()...)
 }
 
 func namespaceType() *resource.Type {
@@ -58,7 +60,7 @@ func namespaceType() *resource.Type {
 		Description: "A Service Bus namespace: the entities that share a name on the network, transactions and one journal.",
 		NamePattern: `[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?`, NameRange: resource.Range{Min: 6, Max: 50},
 		NameHint: "letters, digits and hyphens, a letter first, a letter or digit last",
-		SKUs:     []string{"Standard", "Basic", "Premium"}, Located: true, SiblingsMax: namespacesMax,
+		SKUs:     []string{"Standard", "Basic", "Premium"}, Located: true, Unique: true, SiblingsMax: namespacesMax,
 		Fields: []resource.Field{
 			{Name: "disableLocalAuth", Kind: resource.Bool, Default: false, Description: "Refuses shared access keys and tokens signed with them."},
 			{Name: "minimumTlsVersion", Kind: resource.Enum, Values: []string{"1.0", "1.1", "1.2"}, Default: "1.2", Description: "Kept for templates; TLS 1.2 is the oldest that is ever accepted."},
@@ -174,7 +176,7 @@ func receiveFields() []resource.Field {
 
 func queueType() *resource.Type {
 	return &resource.Type{
-		Name: typeQueue, APIVersions: apiVersions, Description: "A queue.",
+		Name: typeQueue, APIVersions: apiVersions, AnswersOK: true, Description: "A queue.",
 		NamePattern: entityPattern, NameHint: entityHint, NameRange: resource.Range{Min: 1, Max: 260},
 		Fields:  entityFields(append(receiveFields(), storeFields()...)...),
 		Prepare: prepareStore,
@@ -189,7 +191,7 @@ func topicType() *resource.Type {
 		resource.Field{Name: "supportOrdering", Kind: resource.Bool, Default: true, Description: "Kept for templates; messages are always in order."},
 		resource.Field{Name: "subscriptionCount", Kind: resource.Int, ReadOnly: true, Description: "How many subscriptions it has."})
 	return &resource.Type{
-		Name: typeTopic, APIVersions: apiVersions, Description: "A topic: each of its subscriptions gets a copy of the messages its rules choose.",
+		Name: typeTopic, APIVersions: apiVersions, AnswersOK: true, Description: "A topic: each of its subscriptions gets a copy of the messages its rules choose.",
 		NamePattern: entityPattern, NameHint: entityHint, NameRange: resource.Range{Min: 1, Max: 260},
 		Fields:  entityFields(fields...),
 		Prepare: prepareStore, Check: checkStore,
@@ -207,7 +209,7 @@ func subscriptionType() *resource.Type {
 			{Name: "isShared", Kind: resource.Bool, Description: "Whether several clients share it."},
 		}})
 	return &resource.Type{
-		Name: typeSubscription, APIVersions: apiVersions, Description: "A subscription of a topic: a queue of the copies its rules choose.",
+		Name: typeSubscription, APIVersions: apiVersions, AnswersOK: true, Description: "A subscription of a topic: a queue of the copies its rules choose.",
 		NamePattern: entityPattern, NameHint: entityHint, NameRange: resource.Range{Min: 1, Max: 50}, SiblingsMax: subscriptionsMax,
 		Fields: entityFields(fields...),
 		Check:  checkReceive,

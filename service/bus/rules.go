@@ -36,7 +36,7 @@ func ruleType() *resource.Type {
 		}}
 	}
 	return &resource.Type{
-		Name: typeRule, APIVersions: apiVersions, Description: "A rule of a subscription: a filter that chooses messages, and an action that changes the copy.",
+		Name: typeRule, APIVersions: apiVersions, AnswersOK: true, Description: "A rule of a subscription: a filter that chooses messages, and an action that changes the copy.",
 		NamePattern: `[A-Za-z0-9$_](?:[A-Za-z0-9$._+~ -]*[A-Za-z0-9_])?`, NameRange: resource.Range{Min: 1, Max: 50},
 		NameHint:    "letters, digits, '$', '.', '-', '_', '+' and spaces, none of '.', '-', '+' or a space first or last",
 		SiblingsMax: correlationsMax,
