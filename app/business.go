@@ -76,6 +76,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
+	o.Deployments = p.openDeployments(o)
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)
 	p.undo.push("accepting", func(ctx context.Context) error {

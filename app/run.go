@@ -8,6 +8,7 @@ import (
 	"weir/kernel/fault"
 	"weir/kernel/resource"
 	"weir/operate/continuity"
+	"weir/operate/deploy"
 	"weir/service/bus"
 )
 
@@ -34,5 +35,5 @@ func Run(ctx context.Context, o Options) error {
 // Types are the resource types of the platform, for who needs them without a
 // server.
 func Types() []*resource.Type {
-	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType()})
+	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()})
 }

@@ -12,6 +12,7 @@
 package jsonc
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -370,4 +371,44 @@ func (r *reader) unit() (rune, error) {
 	}
 	r.at += 6
 	return rune(n), nil
+}
+
+// Append writes the value as JSON on one line.
+func (v *Value) Append(dst []byte) []byte {
+	switch v.Kind {
+	case List:
+		dst = append(dst, '[')
+		for i, item := range v.Items {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = item.Append(dst)
+		}
+		return append(dst, ']')
+	case Object:
+		dst = append(dst, '{')
+		for i, f := range v.Fields {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(quoted(dst, f.Name), ':')
+			dst = f.Value.Append(dst)
+		}
+		return append(dst, '}')
+	case Text:
+		return quoted(dst, v.Scalar.(string))
+	}
+	scalar, err := json.Marshal(v.Scalar)
+	if err != nil {
+		return append(dst, "null"...) // of a bool or a number that was read: it always marshals
+	}
+	return append(dst, scalar...)
+}
+
+func quoted(dst []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return append(dst, `""`...) // a string always marshals
+	}
+	return append(dst, text...)
 }

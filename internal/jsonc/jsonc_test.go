@@ -101,6 +101,10 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
+		again, err := Parse(v.Append(nil))
+		if err != nil || strings.Contains(string(again.Append(nil)), "\n") || string(again.Append(nil)) != string(v.Append(nil)) {
+			t.Fatalf("%q was written as %s (%v)", s, v.Append(nil), err)
+		}
 		if v.Start < 0 || v.End > len(s) || v.Start > v.End {
 			t.Fatalf("%q: %d to %d", s, v.Start, v.End)
 		}

@@ -22,16 +22,19 @@ func (d *Deployments) Put(ctx context.Context, who Asker, scope resource.ID, nam
 	}
 	_, missing := d.o.Registry.Get(ctx, p.id)
 	r := newRun(d, who, p, p.id, p.name, p.mode, p.plan)
-	r.ctx, r.cancel = context.WithCancel(d.life)
+	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx)) // what the request says of itself is good for its resources too
+	stop := context.AfterFunc(d.life, r.cancel)
 	if r.location == "" && scope.ResourceGroup() == "" {
 		r.location = d.o.Location
 	}
 	if err := d.open(r); err != nil {
+		stop()
 		r.cancel()
 		return nil, false, err
 	}
 	d.ended.Go(func() {
 		defer r.cancel()
+		defer stop()
 		r.whole()
 	})
 	wait, cancel := context.WithTimeout(ctx, answerWait)

@@ -177,7 +177,7 @@ func (w *world) declareParameter(f jsonc.Field, given map[string]Given) {
 	w.params[strings.ToLower(f.Name)] = p
 	w.order = append(w.order, p)
 	fail := func(format string, args ...any) {
-		p.state, p.failure = done, fmt.Errorf("the parameter '%s' has no good value", f.Name)
+		p.state, p.failure = done, errReported
 		w.problem(f.Value, path, format, args...)
 	}
 	schema, err := w.resolve(f.Value)
