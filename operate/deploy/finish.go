@@ -32,7 +32,7 @@ func (r *run) whole() {
 func (r *run) unfinished() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.ctx.Err() != nil || slices.ContainsFunc(r.operations, func(o *operation) bool { return o.state != stateSucceeded && o.state != stateSkipped })
+	return r.over() || slices.ContainsFunc(r.operations, func(o *operation) bool { return o.state != stateSucceeded && o.state != stateSkipped })
 }
 
 // conclude evaluates the outputs and says how it ended.
@@ -73,7 +73,7 @@ func (r *run) conclude() {
 	switch {
 	case r.state == stateCanceled:
 		r.failure = &failure{code: "DeploymentCanceled", message: "The deployment was canceled: " + told + ".", details: failed}
-	case r.ctx.Err() != nil:
+	case r.over():
 		r.state = stateFailed
 		r.failure = &failure{code: "DeploymentInterrupted", message: "The server was stopped while the deployment ran: " + told + ". Deploy again: what is there already is left as it is.", details: failed}
 	case counts[stateFailed]+counts[stateNotStarted] > 0:

@@ -183,7 +183,7 @@ func (r *run) play() {
 	finished := make(chan *template.Resource)
 	running, oneByOne := 0, false
 	for len(waiting) > 0 || running > 0 {
-		if r.ctx.Err() == nil && !oneByOne {
+		if !r.over() && !oneByOne {
 			if set := r.together(waiting); len(set) > 1 {
 				oneByOne = !r.putSet(set)
 				waiting = r.left(waiting)
@@ -191,7 +191,7 @@ func (r *run) play() {
 			}
 		}
 		ready, nested := r.ready(waiting)
-		if r.ctx.Err() != nil {
+		if r.over() {
 			ready, nested, waiting = nil, nil, nil
 		}
 		for _, one := range nested {
@@ -212,6 +212,9 @@ func (r *run) play() {
 		}
 	}
 }
+
+// over says that the run was canceled, or its node ends.
+func (r *run) over() bool { return r.ctx.Err() != nil || r.d.life.Err() != nil }
 
 func (r *run) left(waiting []*template.Resource) []*template.Resource {
 	return slices.DeleteFunc(slices.Clone(waiting), func(one *template.Resource) bool { return r.stateOf(one) != stateNotStarted })
