@@ -92,6 +92,8 @@ are, and what it has acknowledged survives the loss of a process or a node.
 
   weir serve                     start it; the first start says what to do next
   weir deploy estate.yaml        declare queues, topics, subscriptions
+  weir deploy main.json -p FILE  deploy an Azure Resource Manager template
+  weir diff main.json -p FILE    say what is not as the template has it
   weir queue show orders         look at one, with its message counts
   weir set queue orders lockDuration=PT30S     make or change one
   weir keys                      connection strings
@@ -113,7 +115,7 @@ func (l *line) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Declaring and looking:"}, &cobra.Group{ID: "trust", Title: "Keys and trust:"})
 	root.AddCommand(
 		l.serve(), l.status(), l.version(), l.settingsTopic(),
-		l.deploy(), l.get(), l.list(), l.set(), l.remove(), l.lock(),
+		l.deploy(), l.diff(), l.get(), l.list(), l.set(), l.remove(), l.lock(),
 		l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(),
 		l.keys(), l.ca(), l.login(), l.logout(), l.audit(),
 	)
