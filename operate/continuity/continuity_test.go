@@ -181,6 +181,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 func TestOldJournalsAreRemoved(t *testing.T) {
 	var removed []int
 	c := New(Options{
+		Notes:       paperNotes{},
 		Generations: func(context.Context, string) ([]int, error) { return []int{0, 1, 2, 3, 4}, nil },
 		Remove: func(_ context.Context, _ string, generation int) error {
 			removed = append(removed, generation)
@@ -202,4 +203,16 @@ func TestOldJournalsAreRemoved(t *testing.T) {
 	if fmt.Sprint(removed) != "[1 2]" {
 		t.Errorf("removed %v", removed)
 	}
+}
+
+// paperNotes keep notes in memory.
+type paperNotes map[string]string
+
+func (p paperNotes) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	return []byte(p[key]), uint64(len(p[key])), nil
+}
+
+func (p paperNotes) Put(_ context.Context, key string, data []byte, _ uint64) (uint64, error) {
+	p[key] = string(data)
+	return uint64(len(data)), nil
 }
