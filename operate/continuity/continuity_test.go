@@ -66,7 +66,8 @@ func (p *past) MarkAt(_ context.Context, at journal.Position) (journal.Mark, err
 func (p *past) Stands(_ context.Context, m journal.Mark) (bool, error) {
 	return m.At >= p.first && m.At <= p.last && m.Sum == p.sum(m.At, false), nil
 }
-func (p *past) Close() {}
+func (p *past) ChainedAt(context.Context, journal.Position) (uint64, error) { return 0, nil }
+func (p *past) Close()                                                      {}
 
 // Where histories parted is found whatever was kept, in as many questions as it has bits.
 func TestPartingIsFound(t *testing.T) {
