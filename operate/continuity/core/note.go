@@ -97,12 +97,17 @@ func learns(term uint64, holder string) func(*Note) bool {
 	}
 }
 
-// takes is a change of the note: the group is here, in a later term. began is about where
-// its journals end now.
-func takes(g Group, term uint64, c *groups.Change, began Marks) func(*Note) bool {
+// takes is a change of the note: the group is here, in a later term, with the journals
+// that it had when that was decided. began is about where they end now.
+func takes(g Group, was Note, term uint64, c *groups.Change, began Marks) func(*Note) bool {
 	return func(n *Note) bool {
-		if n.Term >= term || n.Declined >= term {
+		if n.Term >= term || n.Declined >= term || n.Phase == Parted {
 			return false
+		}
+		for unit, u := range n.Units {
+			if u.Generation != was.Generation(unit) {
+				return false
+			}
 		}
 		n.Term, n.Holder, n.Last, n.Began = term, g.Here, c, began
 		n.rests()
