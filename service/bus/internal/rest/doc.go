@@ -233,7 +233,7 @@ func (c *call) settle() error {
 	case complete:
 		c.meter.Completed.Add(1)
 	case renew:
-		c.w.Header().Set("BrokerProperties", lockedUntil(until[0]))
+		c.w.Header()["BrokerProperties"] = []string{lockedUntil(until[0])}
 	}
 	c.w.Header().Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusOK)
