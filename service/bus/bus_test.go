@@ -42,7 +42,7 @@ const scope = "/subscriptions/s/resourceGroups/g"
 func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, journals: map[string]*journaltest.Memory{}, leases: journaltest.NewMemoryLeases()}
-	types, err := resource.NewTypes(Types()...)
+	types, err := resource.NewTypes(append(Types(), resource.LockType())...)
 	h.must(err)
 	h.registry = resource.NewRegistry(types, nil)
 	unit, err := h.open(t.Context(), replica.Options{Unit: "registry", Node: "n1", Machine: h.registry})
