@@ -70,6 +70,11 @@ var doors = []door{
 	{"AMQP send", true, busAudience, "send", trySend},
 	{"AMQP receive", true, busAudience, "listen", tryReceive},
 	{"AMQP peek", true, busAudience, "listen", tryPeek},
+	{"HTTP send", true, busAudience, "send", overHTTP(http.MethodPost, "/q/messages", "m")},
+	{"HTTP receive", true, busAudience, "listen", overHTTP(http.MethodPost, "/q/messages/head", "")},
+	{"ATOM read", true, busAudience, "manage", overHTTP(http.MethodGet, "/q?api-version=2021-05", "")},
+	{"ATOM write", true, busAudience, "manage", overHTTP(http.MethodPut, "/q?api-version=2021-05", `<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml">`+
+		`<QueueDescription xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"><MaxDeliveryCount>7</MaxDeliveryCount></QueueDescription></content></entry>`)},
 	{"ARM read", false, armAudience, "read", arm(http.MethodGet, queueID, "")},
 	{"ARM write", false, armAudience, "write", arm(http.MethodPut, queueID, `{"properties":{"maxDeliveryCount":7}}`)},
 	{"ARM keys", false, armAudience, "keys", arm(http.MethodPost, namespace+"/authorizationRules/All/listKeys", "")},
@@ -113,7 +118,7 @@ var credentials = []credential{
 	signature("Listen", "listen-"+allKey, "ListenOnly", resource, time.Hour, "listen", ""),
 	signature("Send", "send-"+allKey, "SendOnly", resource, time.Hour, "send", ""),
 	signature("a rule of another queue", "other-"+allKey, "Other", resource, time.Hour, "", "InvalidSignature InvalidAudience"),
-	signature("all rights", allKey, "All", resource, time.Hour, "send listen", ""),
+	signature("all rights", allKey, "All", resource, time.Hour, "send listen manage", ""),
 	token("a token without a role", "nobody", "", "", nil),
 	token("an expired token", "owner", "", "ExpiredToken", func(c *jwt.Claims) { c.Expires.Time = time.Now().Add(-time.Minute) }),
 	token("a token from the future", "owner", "", "InvalidToken", func(c *jwt.Claims) { c.NotBefore.Time = time.Now().Add(time.Hour) }),
@@ -130,12 +135,12 @@ var credentials = []credential{
 	{"an unsigned token", func(s *stage, audience string) string { return unsigned(s, audience) }, false, "", "InvalidSignature MalformedToken"},
 	token("Data Sender", "sender", "send read", "", nil),
 	token("Data Receiver", "receiver", "listen read", "", nil),
-	token("Data Owner", "dataowner", "send listen read write", "", nil), // its control actions are Microsoft.ServiceBus/*
+	token("Data Owner", "dataowner", "send listen manage read write", "", nil), // its control actions are Microsoft.ServiceBus/*
 	token("Data Sender of another queue", "elsewhere", "", "", nil),
 	token("Data Sender by a group", "member", "send read", "", func(c *jwt.Claims) { c.Groups = jwt.Texts{"senders"} }),
 	token("Reader", "reader", "read status", "", nil),
-	token("Contributor", "contributor", "read write keys status", "", nil),
-	token("Owner", "owner", "read write keys assign identities status", "", nil),
+	token("Contributor", "contributor", "manage read write keys status", "", nil),
+	token("Owner", "owner", "manage read write keys assign identities status", "", nil),
 	token("User Access Administrator", "access", "read assign status", "", nil),
 }
 
@@ -414,6 +419,48 @@ func (s *stage) bare(attach func(*amqp.Session) error) outcome {
 		return outcome{refused: "unauthorized", text: err.Error()}
 	}
 	return outcome{refused: "otherwise", text: err.Error()}
+}
+
+// overHTTP is a request at the HTTP doors of the Service Bus: a message that was locked
+// is given back.
+func overHTTP(method, path, body string) func(*stage, credential) outcome {
+	return func(s *stage, c credential) outcome {
+		s.Helper()
+		ask := func(method, address string) (*http.Response, string) {
+			r, err := http.NewRequestWithContext(s.ctx, method, address, strings.NewReader(body))
+			s.must(err)
+			if method == http.MethodPut {
+				r.Header.Set("If-Match", "*")
+			}
+			if c.make != nil {
+				r.Header.Set("Authorization", c.make(s, busAudience)) // as the Go SDK has it, without a scheme
+			}
+			answer, err := http.DefaultClient.Do(r)
+			s.must(err)
+			defer answer.Body.Close()
+			said, err := io.ReadAll(answer.Body)
+			s.must(err)
+			return answer, string(said)
+		}
+		answer, text := ask(method, "http://"+s.server.HTTPAddr()+path)
+		switch {
+		case answer.StatusCode < 300 && answer.StatusCode != http.StatusNoContent:
+			if at := answer.Header.Get("Location"); at != "" {
+				ask(http.MethodPut, at)
+			}
+			return outcome{}
+		case answer.StatusCode != http.StatusUnauthorized:
+			return outcome{refused: "otherwise", text: text}
+		case answer.Header.Get("WWW-Authenticate") == "":
+			s.Error("the refusal does not say how to sign in (WWW-Authenticate)")
+		}
+		for _, known := range []string{"claim(s) are required", "claims required", "Authorization failed for specified action"} {
+			if strings.Contains(text, known) {
+				return outcome{refused: "forbidden", text: text}
+			}
+		}
+		return outcome{refused: "unauthorized", text: text}
+	}
 }
 
 // arm is a request at the management door.

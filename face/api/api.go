@@ -320,6 +320,8 @@ string is enough:
   /status            units, owners, positions                      (token)
   /deploy            POST a YAML or JSON file, or a Config.json    (token)
   /subscriptions/... resources by id, as in Azure Resource Manager (token)
+  /{entity}          the admin API of Azure's Service Bus clients   (key)
+  /{entity}/messages send and receive with plain HTTP              (key)
 
 The token is in the file admin-token of the server's data directory:
 

@@ -148,6 +148,7 @@ func (b *Broker) Counts(path string) (Counts, error) {
 		DeadLetter: e.dead.active + e.dead.deferred, TransferDeadLetter: e.transfer.active + e.transfer.deferred,
 		SizeBytes: e.bytes, Created: moment(e.created), Updated: moment(e.updated), Accessed: moment(max(e.accessed, e.updated)),
 	}
+	c.Subscriptions = int64(len(e.subs))
 	if e.topic != nil {
 		c.SizeBytes = e.main.bytes + e.dead.bytes + e.transfer.bytes
 	}
