@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"weir/kernel/link"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/operate/continuity"
 	"weir/service/bus"
 )
@@ -70,22 +72,33 @@ type seenLease struct {
 }
 
 // free reports whether no node holds a unit's lease. Of a node that died it says so
-// only when it was asked before and a time-out has gone by.
+// only when it was asked before and a time-out has gone by. What is free is written as
+// free: a reading may be old, and a node that only stood still could renew what it had.
 func (l *leases) free(ctx context.Context, unit string) (bool, error) {
 	lease, held, err := l.Get(ctx, unit)
-	if err != nil || !held || lease.Node == "" {
-		return err == nil, err
+	if err != nil || held && lease.Node != "" && !l.lapsed(unit, lease) {
+		return false, err
 	}
+	lease.Unit = unit
+	err = l.Release(ctx, lease)
+	if errors.Is(err, journal.ErrLeaseChanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// lapsed reports whether a lease was not renewed for a time-out.
+func (l *leases) lapsed(unit string, lease journal.Lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if seen := l.seen[unit]; seen.revision == lease.Revision {
-		return time.Since(seen.since) >= l.timeout, nil
+		return time.Since(seen.since) >= l.timeout
 	}
 	if l.seen == nil {
 		l.seen = map[string]seenLease{}
 	}
 	l.seen[unit] = seenLease{lease.Revision, time.Now()}
-	return false, nil
+	return false
 }
 
 // notesBucket keeps the notes of continuity groups, votesBucket the location's votes.
@@ -129,6 +142,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 	p.continuity = continuity.New(continuity.Options{
 		Location: p.o.Location, Node: p.o.Node, Alone: p.o.ClusterListen == "" && p.o.NATS == "", Registry: p.registry, Notes: notes,
 		Votes:    ballot.NewLocal(votes{ballots}),
+		Access:   access.Concerns,
 		UnitName: bus.UnitName,
 		Members: func(unit string) (continuity.Member, bool) {
 			m := p.members.get(unit)
@@ -154,6 +168,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 		History: func(ctx context.Context, unit string, generation int) (continuity.History, error) {
 			return p.store.Journal(ctx, unit, generation)
 		},
+		Generations: p.store.Generations, Remove: p.store.Remove,
 		Tail:   p.tail,
 		Bring:  p.bring,
 		Dir:    p.o.Data,
@@ -196,6 +211,7 @@ func (p *Platform) openMember(ctx context.Context, o replica.Options) (*replica.
 		Seeded: func(ctx context.Context, s journal.Snapshot) error { return p.continuity.Seeded(ctx, o.Unit, s) },
 	})
 	o.Generation, o.Permit, o.Barrier, o.Source = generation, m.Permit, m.Sender, m.Receiver
+	o.MayOwn = func(ctx context.Context) (bool, error) { return p.continuity.MayOwn(ctx, o.Unit) }
 	if grouped {
 		o.Standing.Mode = replica.Halted
 	}
@@ -234,6 +250,28 @@ func (p *Platform) dialLocation(ctx context.Context, to continuity.Pairing, addr
 	return hop.Dial(ctx, address, p.o.Location, []byte(to.Secret), text)
 }
 
+// leaveLinkAfter is how long a link is served here when another node has the unit.
+const leaveLinkAfter = 2 * time.Second
+
+// leaveLink ends the link of a unit when another node of this location has had it for some
+// time: only its owner can heed what the other location acknowledges.
+func (p *Platform) leaveLink(ctx context.Context, u *replica.Unit, end context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		o, changed := u.Watch()
+		var leave <-chan time.Time
+		if !o.Self && o.Node != "" && o.Node != p.o.Node && o.Node != replica.ElsewhereNode {
+			leave = time.After(leaveLinkAfter)
+		}
+		select {
+		case <-changed:
+		case <-leave:
+			end(fmt.Errorf("%s has the unit now", o.Node))
+			return
+		case <-ctx.Done():
+		}
+	}
+}
+
 // takeLink serves the link of a unit to another location, or passes it on to the node
 // that owns the unit.
 func (p *Platform) takeLink(conn net.Conn, about introduction) {
@@ -253,7 +291,10 @@ func (p *Platform) takeLink(conn net.Conn, about introduction) {
 		return
 	}
 	defer release()
-	if err := m.Sender.Serve(p.life, conn); err != nil {
+	ctx, cancel := context.WithCancelCause(p.life)
+	defer cancel(nil)
+	go p.leaveLink(ctx, m.unit, cancel)
+	if err := m.Sender.Serve(ctx, conn); err != nil {
 		p.log.Debug("a link ended", "unit", about.Unit, "error", err)
 	}
 }

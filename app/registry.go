@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	"weir/face/answer"
 	"weir/face/api"
+	"weir/face/arm"
+	"weir/internal/seal"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
@@ -37,6 +40,11 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 		return err
 	}
 	registry := resource.NewRegistry(types, nil)
+	ring, err := p.sealing()
+	if err != nil {
+		return err
+	}
+	registry.SealWith(ring)
 	var unit *replica.Unit
 	err = persist(ctx, func() (err error) { // nodes that start together are in each other's way
 		unit, err = p.openUnit(ctx, replica.Options{
@@ -54,7 +62,43 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 	if _, err := unit.WaitOwner(ctx); err != nil {
 		return fmt.Errorf("wait for the registry: %w", err)
 	}
-	return nil
+	return p.sealAgain(ctx)
+}
+
+// sealing is the ring that seals secrets in the registry.
+func (p *Platform) sealing() (seal.Ring, error) {
+	file := filepath.Join(p.o.Data, "secrets-key")
+	switch {
+	case p.o.KeyFile != "":
+		return seal.Load(p.o.KeyFile)
+	case len(p.secret) == 0:
+		return seal.LoadOrMake(file)
+	}
+	shared, err := seal.Derive(p.secret)
+	if err != nil {
+		return shared, err
+	}
+	own, err := seal.Load(file) // of when this node had no others
+	if errors.Is(err, fs.ErrNotExist) {
+		return shared, nil
+	}
+	return shared.With(own), err
+}
+
+// sealAgain sees to it that every secret can be read, and is sealed by the newest key.
+func (p *Platform) sealAgain(ctx context.Context) error {
+	if err := p.registry.Readable(ctx); err != nil {
+		return err
+	}
+	n, err := p.registry.Reseal(ctx)
+	switch fault.KindOf(err) {
+	case fault.NotOwner, fault.Unavailable, fault.Busy: // its owner does it, or the next start
+		return nil
+	}
+	if n > 0 {
+		p.log.Info("secrets were sealed by the newest key; older forms stay in the journal until it is trimmed", "resources", n)
+	}
+	return err
 }
 
 // Owner gives the transport to the node that owns the registry; nil when this one
@@ -164,6 +208,9 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 	}
 	r.URL.Path = path
 	r.Header.Set(api.OwnHeader, "1")
+	if c.AsIs {
+		r.Header.Set(arm.AsIsHeader, "1")
+	}
 	if c.IfMatch != "" {
 		r.Header.Set("If-Match", c.IfMatch)
 	}

@@ -12,13 +12,16 @@ import (
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 	"weir/kernel/fault"
+	"weir/kernel/replica"
+	"weir/operate/audit"
 	"weir/operate/telemetry"
 )
 
 // parts are what readiness depends on: the registry and every namespace.
 func (p *Platform) parts() []telemetry.Part {
 	registry := p.registryStatus()
-	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}}
+	log := unitStatus(audit.Unit, p.auditUnit)
+	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}, {Name: log.Name, Ready: log.Ready, Reason: log.Reason}}
 	units := p.bus.Units()
 	for _, u := range units {
 		parts = append(parts, telemetry.Part{Name: u.Unit, Ready: u.Ready, Reason: u.Reason})
@@ -29,14 +32,17 @@ func (p *Platform) parts() []telemetry.Part {
 	return parts
 }
 
-func (p *Platform) registryStatus() api.Unit {
-	role, epoch := p.registry.unit.Status()
-	owner := p.registry.unit.Ownership()
+func (p *Platform) registryStatus() api.Unit { return unitStatus(registryUnit, p.registry.unit) }
+
+// unitStatus is what is said of a unit of the location itself.
+func unitStatus(name string, unit *replica.Unit) api.Unit {
+	role, epoch := unit.Status()
+	owner := unit.Ownership()
 	u := api.Unit{
-		Name: registryUnit, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
-		Position: uint64(p.registry.unit.Position()),
+		Name: name, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
+		Position: uint64(unit.Position()),
 	}
-	if err := p.registry.unit.Ready(); err != nil {
+	if err := unit.Ready(); err != nil {
 		u.Ready, u.Reason = false, fault.Sentence(err)
 	} else if owner.Node == "" && !owner.Self {
 		u.Ready, u.Reason = false, "Nobody owns it yet."
@@ -49,7 +55,7 @@ func (p *Platform) status() api.Status {
 	ready, _ := p.health.Ready()
 	s := api.Status{
 		Version: p.o.Version, Node: p.o.Node, Started: p.started.UTC(), Ready: ready, Doors: p.Addrs(),
-		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus()},
+		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus(), unitStatus(audit.Unit, p.auditUnit)},
 	}
 	if revision, err := p.registry.revision(context.Background()); err == nil {
 		s.Revision = revision

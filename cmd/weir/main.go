@@ -17,6 +17,7 @@ import (
 	"weir/conformance/bench"
 	"weir/conformance/torture"
 	"weir/face/cli"
+	"weir/internal/wall"
 	"weir/operate/demo"
 	"weir/operate/drill"
 	"weir/operate/plan"
@@ -37,6 +38,9 @@ func run(args []string) int {
 		Serving: app.Settings(&o),
 		Serve: func(ctx context.Context, talk io.Writer) error {
 			o.Talk = talk
+			if err := wall.Follow(ctx, os.Getenv(wall.Env)); err != nil {
+				return err
+			}
 			return app.Run(ctx, o)
 		},
 		Routing:  app.Routing(),
@@ -54,7 +58,7 @@ func tools() []*cobra.Command {
 		demo.Command(version()),
 		drill.Command(version()),
 		plan.Command(app.Types()...),
-		group("bench", "Measure a server of its own with real clients", bench.Command()),
+		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations()),
 	}
 }
 

@@ -36,6 +36,9 @@ var files = map[string][]server.Resource{
 	"time":     timed,
 	"sessions": sessions,
 	"topics":   topics,
+	"admin": {
+		server.Queue("listed", nil), server.Key("ListenOnly", listenKey, "Listen"), server.Key("All", allKey, "Manage", "Send", "Listen"),
+	},
 	"doors": {
 		server.Queue("behind-doors", nil), server.Queue("claims", nil), server.Queue("tokens", nil),
 		server.Key("SendOnly", sendKey, "Send"), server.Key("ListenOnly", listenKey, "Listen"), server.Key("All", allKey, "Manage", "Send", "Listen"),

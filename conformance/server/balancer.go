@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -48,12 +49,13 @@ func (b *Balancer) accept() {
 // turned away as it would be by a dead address.
 func (b *Balancer) pass(client net.Conn) {
 	defer client.Close()
-	for range b.nodes {
-		node := b.nodes[b.next.Add(1)%uint64(len(b.nodes))]
+	first := b.next.Add(1)
+	for i := range b.nodes {
+		node := b.nodes[(first+uint64(i))%uint64(len(b.nodes))]
 		if b.avoids(node) {
 			continue
 		}
-		server, err := net.Dial("tcp", node.Addr())
+		server, err := node.options.Inside.dial(context.Background(), "tcp", node.Addr())
 		if err != nil {
 			continue
 		}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Wire is the way to a location: an address that passes connections on to its
-// nodes, and can be slow or cut.
+// Wire is the way to a location on the machine's own network: an address that passes
+// connections on to its nodes, and can be slow or cut.
 type Wire struct {
 	listener net.Listener
 	nodes    []*Server
@@ -71,8 +71,9 @@ func (w *Wire) accept() {
 // pass joins a connection to the first node that answers.
 func (w *Wire) pass(client net.Conn) {
 	defer client.Close()
-	for range w.nodes {
-		node := w.nodes[w.next.Add(1)%uint64(len(w.nodes))]
+	first := w.next.Add(1)
+	for i := range w.nodes {
+		node := w.nodes[(first+uint64(i))%uint64(len(w.nodes))]
 		server, err := net.Dial("tcp", node.Addr())
 		if err != nil {
 			continue

@@ -110,7 +110,7 @@ func (l *line) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	l.client = l.declare()
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Declaring and looking:"}, &cobra.Group{ID: "trust", Title: "Keys and trust:"})
-	root.AddCommand(l.serve(), l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(), l.status(), l.version(), l.deploy(), l.get(), l.list(), l.remove(), l.keys(), l.ca(), l.login(), l.logout(), l.settingsTopic())
+	root.AddCommand(l.serve(), l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(), l.status(), l.version(), l.deploy(), l.get(), l.list(), l.remove(), l.keys(), l.ca(), l.audit(), l.login(), l.logout(), l.settingsTopic())
 	root.AddCommand(l.route()...)
 	root.AddCommand(l.nouns()...)
 	root.AddCommand(l.program.Commands...)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -104,7 +105,9 @@ func sign(key, resource, expiry string) []byte {
 
 // Peer is what is known of the other end of a connection.
 type Peer struct {
-	Loopback bool // it is on this machine
+	Loopback bool       // it is on this machine, and came through a door for this machine or network
+	External bool       // it came through a door for other networks
+	Addr     netip.Addr // zero when it is not known
 }
 
 // Verifier judges tokens and keys by the rules of one namespace.

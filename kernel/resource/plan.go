@@ -17,12 +17,13 @@ const bodyBytesMax = 512 << 10
 
 // plan decides what a request changes: all its documents, or nothing.
 type plan struct {
+	codec
 	state    *registry.State
-	types    *Types
 	random   io.Reader
 	view     View
 	steps    []step
 	declared map[string]bool // keys of what the request holds, sound or not
+	asIs     bool            // see Condition
 	guarded  bool            // locks hold
 	problems Problems
 }
@@ -35,8 +36,8 @@ type step struct {
 	body  []byte // nil: it is there already, just so
 }
 
-func newPlan(state *registry.State, types *Types, random io.Reader) *plan {
-	return &plan{state: state, types: types, random: random, view: newView(state), declared: map[string]bool{}}
+func newPlan(state *registry.State, c codec, random io.Reader) *plan {
+	return &plan{codec: c, state: state, random: random, view: newView(state, c), declared: map[string]bool{}}
 }
 
 // put takes in the documents of one request, parents before children.
@@ -78,7 +79,9 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		return nil, nil
 	}
 	var old *Document
-	if have, exists := p.view.Get(d.ID); exists {
+	if have, exists, err := p.view.find(d.ID); err != nil {
+		return nil, err
+	} else if exists {
 		old, d.ID = &have, have.ID
 	} else {
 		d.ID = d.ID.withType(t.Name)
@@ -93,20 +96,24 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 			p.problems[len(p.problems)-1].Code = "ParentResourceNotFound"
 		}
 	}
-	if t.Prepare != nil {
+	if t.Prepare != nil && !p.asIs {
 		d = d.Clone()
 		if err := t.Prepare(&d, old, PrepareContext{View: p.view, Random: p.random}); err != nil {
 			return nil, err
 		}
 	}
-	normal, problems := t.Normalise(d, old)
+	before := old
+	if p.asIs {
+		before = nil
+	}
+	normal, problems := t.Normalise(d, before)
 	p.view.request.add(normal)
 	if len(problems) > 0 {
 		p.problems = append(p.problems, problems...)
 		return nil, nil
 	}
 	p.steps = append(p.steps, step{typ: t, doc: normal, isNew: old == nil})
-	if old == nil && t.Companions != nil {
+	if old == nil && t.Companions != nil && !p.asIs {
 		companions = t.Companions(normal)
 	}
 	return companions, nil
@@ -142,7 +149,7 @@ func (p *plan) check() {
 		if s.typ.Unique && s.isNew {
 			p.unique(s)
 		}
-		p.encode(s)
+		p.compare(s)
 		if p.guarded && s.body != nil {
 			if locked, ok := errors.AsType[Problems](guard(p.state, s.doc.ID, "write")); ok {
 				p.problems = append(p.problems, locked.of(s.doc.ID)...)
@@ -176,9 +183,9 @@ func always(types *Types, id ID, exists func(parent ID) bool) (Document, bool) {
 	return d, true
 }
 
-// encode finds out whether anything changes.
-func (p *plan) encode(s *step) {
-	body, err := encode(s.doc)
+// compare finds out whether anything changes.
+func (p *plan) compare(s *step) {
+	body, err := p.encode(s.doc)
 	if err != nil || len(body) > bodyBytesMax {
 		p.problem(s.doc, fault.TooLarge, "The resource is larger than %d KiB.", bodyBytesMax>>10)
 		return

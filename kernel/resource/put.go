@@ -17,6 +17,10 @@ type Condition struct {
 	// Guarded refuses what a lock forbids. Those who manage resources ask for it; what a
 	// service does of itself, or for those who use it, locks do not hold.
 	Guarded bool
+	// AsIs puts a document that was prepared already, in another location: nothing in it
+	// is drawn or completed, what was fixed at first may differ from what is here, and
+	// nothing comes with it.
+	AsIs bool
 }
 
 // Result is what became of one document.
@@ -29,7 +33,7 @@ type Result struct {
 // Put declares one resource whole: what the document leaves out gets its default.
 func (r *Registry) Put(ctx context.Context, d Document, c Condition) (Result, error) {
 	results, err := r.change(ctx, func(p *plan) error {
-		p.guarded = c.Guarded
+		p.guarded, p.asIs = c.Guarded, c.AsIs
 		if err := r.holds(d.ID, c); err != nil {
 			return err
 		}
@@ -86,7 +90,7 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 }
 
 func merge(have Document, changes map[string]any) (Document, error) {
-	current, err := encode(have)
+	current, err := json.Marshal(have.declared())
 	if err != nil {
 		return Document{}, err
 	}
@@ -225,7 +229,7 @@ func (r *Registry) change(ctx context.Context, decide func(*plan) error) ([]Resu
 	var results []Result
 	var refusal error
 	err := r.unit.Call(ctx, func(t Turn) {
-		p := newPlan(r.state, r.types, r.random)
+		p := newPlan(r.state, r.codec, r.random)
 		if refusal = decide(p); refusal != nil {
 			return
 		}
@@ -247,7 +251,7 @@ func (r *Registry) carryOut(t Turn, p *plan) ([]Result, error) {
 			}
 		}
 		e, _ := r.state.Get(id)
-		d, err := decode(e)
+		d, err := r.decode(e)
 		if err != nil {
 			return nil, err
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/fault"
@@ -153,10 +154,10 @@ func TestALedgerGoesOn(t *testing.T) {
 // An older note does not undo what a newer one said.
 func TestTheNewestNoteIsHeeded(t *testing.T) {
 	g := &group{}
-	for _, n := range []note{{Term: 1, revision: 3}, {Term: 9, revision: 2}, {Term: 2, revision: 4}, {Term: 9, revision: 1}} {
+	for _, n := range []note{{Term: 1, Revision: 3}, {Term: 9, Revision: 2}, {Term: 2, Revision: 4}, {Term: 9, Revision: 1}} {
 		g.learn(n)
 	}
-	if _, n := g.look(); n.Term != 2 || n.revision != 4 {
+	if _, n := g.look(); n.Term != 2 || n.Revision != 4 {
 		t.Errorf("heeded %+v", n)
 	}
 }
@@ -165,6 +166,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 	typ := groupType()
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
+		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},
@@ -172,5 +174,32 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 		if problems := typ.Check(resource.Document{Properties: properties}, resource.View{}); len(problems) != 1 || problems[0].Sentence == "" || !strings.HasPrefix(problems[0].Path, "properties.") {
 			t.Errorf("%s: %v", what, fmt.Sprint(problems))
 		}
+	}
+}
+
+// A journal is removed when it was not needed at two looks, and never one that is.
+func TestOldJournalsAreRemoved(t *testing.T) {
+	var removed []int
+	c := New(Options{
+		Generations: func(context.Context, string) ([]int, error) { return []int{0, 1, 2, 3, 4}, nil },
+		Remove: func(_ context.Context, _ string, generation int) error {
+			removed = append(removed, generation)
+			return nil
+		},
+	})
+	g := &group{c: c}
+	whole := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4, Caught: true}}}
+	half := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4}}}
+	for _, n := range []note{half, whole, half, whole} {
+		g.tidied = time.Time{}
+		g.tidy(t.Context(), config{keep: 1}, n)
+	}
+	if len(removed) > 0 {
+		t.Errorf("removed after one look: %v", removed)
+	}
+	g.tidied = time.Time{}
+	g.tidy(t.Context(), config{keep: 1}, whole)
+	if fmt.Sprint(removed) != "[1 2]" {
+		t.Errorf("removed %v", removed)
 	}
 }

@@ -21,11 +21,15 @@ var (
 	length = flag.Duration("length", 60*time.Second, "simulated time during which faults and changes happen")
 	hasty  = flag.Bool("hasty", false, "operators ask for something all the time")
 	endAt  = flag.String("endat", "", "the point at which processes end")
+	nodes  = flag.Int("nodes", 0, "nodes of each location; 0: the seed says")
+	voters = flag.Int("witnesses", 0, "witnesses; 0: the seed says, -1: none")
+	synced = flag.Bool("sync", false, "sync mode that stops while the other location is away")
+	alone  = flag.Bool("automatic", false, "the secondary takes over by itself")
 	today  = flag.Bool("today", false, "play by the rules that operate/continuity has today")
 )
 
 func options(seed uint64) locations.Options {
-	o := locations.Options{Seed: seed, Length: *length, Slant: locations.Slant{Hasty: *hasty, EndAt: *endAt}}
+	o := locations.Options{Seed: seed, Length: *length, Slant: locations.Slant{Hasty: *hasty, EndAt: *endAt, Nodes: *nodes, Witnesses: *voters, Sync: *synced, Automatic: *alone}}
 	if *today {
 		o.Rules = locations.Today
 	}
@@ -73,7 +77,7 @@ func TestLocations(t *testing.T) {
 	for _, k := range slices.Sorted(maps.Keys(total)) {
 		t.Logf("%8d %s", total[k], k)
 	}
-	for _, what := range []string{"sent", "settled", "delivered", "promoted", "switched", "claimed", "parted", "rejoined", "seeded", "terms"} {
+	for _, what := range []string{"sent", "settled", "delivered", "promoted", "switched", "claim a term that was passed on", "parted", "rejoined", "seeded", "terms"} {
 		if total[what] == 0 && *seeds >= 100 {
 			t.Errorf("nothing was %s in all the histories: they show nothing of it", what)
 		}
@@ -90,7 +94,7 @@ func TestLocations(t *testing.T) {
 func TestOneSeedIsOneHistory(t *testing.T) {
 	traces := map[uint64]uint64{}
 	for n := range uint64(8) {
-		o := locations.Options{Seed: n, Length: 20 * time.Second, Rules: locations.Today}
+		o := locations.Options{Seed: n, Length: 20 * time.Second, Rules: locations.Rules{}}
 		a, b := locations.Play(o), locations.Play(o)
 		if a.Trace != b.Trace || a.Lines != b.Lines || !maps.Equal(a.Counts, b.Counts) {
 			t.Errorf("seed %d: %s, then %s", n, a, b)

@@ -121,8 +121,11 @@ func (x *Index) concerns(changes []resource.Change) bool {
 }
 
 // ours says whether a resource is of a type here.
-func ours(id resource.ID) bool {
-	typ := strings.ToLower(id.Type())
+func ours(id resource.ID) bool { return Concerns(id.Type()) }
+
+// Concerns reports whether resources of a type say who may do what.
+func Concerns(typ string) bool {
+	typ = strings.ToLower(typ)
 	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || typ == strings.ToLower(TypeManaged) || strings.HasPrefix(typ, "weir.identity/")
 }
 

@@ -3,6 +3,7 @@ package amqp
 import (
 	"time"
 
+	"weir/internal/wall"
 	wire "weir/wire/amqp"
 )
 
@@ -12,7 +13,7 @@ const tickEvery = 5 * time.Second
 
 // tick looks at the time limits, and at tokens that ran out.
 func (c *conn) tick() {
-	c.check(time.Now())
+	c.check(wall.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.ended {
