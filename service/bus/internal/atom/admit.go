@@ -128,7 +128,7 @@ func (c *call) noteRefused(code, reason string, outcome audit.Outcome) {
 
 func (c *call) note(action string, id resource.ID, outcome audit.Outcome, code, reason string) error {
 	return c.s.o.Audit.Note(c.r.Context(), audit.Entry{
-		Caller: c.who.Name, Action: action, Scope: id.String(), Door: "atom", Peer: c.caller.Address,
+		Caller: c.who.String(), Object: c.who.ObjectID(), Action: action, Scope: id.String(), Door: "atom", Peer: c.caller.Address,
 		Outcome: outcome, Code: code, Reason: reason, Correlation: c.w.Header().Get("x-ms-request-id"),
 	})
 }
