@@ -51,7 +51,7 @@ func (e *refusedError) Error() string { return e.detail }
 
 // may checks the right to do something with the target.
 func (c *call) may(op operation) error {
-	err := c.who.Check(c.target.path, identity.Manage, c.now)
+	err := c.who.CheckManage(c.target.path, op.verb, c.now)
 	if err == nil || !fault.Is(err, fault.Forbidden) {
 		return err
 	}
