@@ -68,7 +68,8 @@ type Options struct {
 	// Audit takes every management operation that changes or reveals, and every refused
 	// one. nil: nobody reads it.
 	Audit audit.Log
-	// Settled, Beside and Deployments are face/arm's.
+	// Host, Settled, Beside and Deployments are face/arm's.
+	Host        func(called string, id resource.ID) string
 	Settled     func(id resource.ID) bool
 	Beside      map[string]arm.Beside
 	Deployments arm.Deployments
@@ -292,7 +293,7 @@ func (a *API) armDoor() *arm.Door {
 		Caller:    func(r *http.Request) (identity.Principal, error) { return callerOf(r.Context()).Principal, nil },
 		Peer:      func(r *http.Request) string { return callerOf(r.Context()).Peer },
 		Authorize: a.o.Authorize, Audit: a.o.Audit,
-		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled,
+		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled, Host: a.o.Host,
 		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Deployments: a.o.Deployments, Logger: a.o.Logger,
 	})
 }

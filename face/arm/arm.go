@@ -58,6 +58,9 @@ type Options struct {
 	// Settled says whether what is declared of a resource, or that it is deleted, is in
 	// force. nil: it is at once.
 	Settled func(id resource.ID) bool
+	// Host gives the host and port by which clients reach what a resource stands for, from
+	// those the caller reached this server by. nil: the same.
+	Host func(called string, id resource.ID) string
 	// Decided refuses a change of resources that another location decides about. nil: none does.
 	Decided func(r *http.Request, ids ...resource.ID) error
 	// Own says whether a request is a node's own, which nobody asked it for: locks do not

@@ -25,6 +25,7 @@ type plan struct {
 	declared map[string]bool // keys of what the request holds, sound or not
 	asIs     bool            // see Condition
 	guarded  bool            // locks hold
+	each     bool            // companions come whatever else the request declares beside them
 	problems Problems
 }
 
@@ -57,7 +58,7 @@ func (p *plan) put(docs []Document) error {
 			return err
 		}
 		for _, companion := range added {
-			if !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
+			if p.each && !p.declared[companion.ID.Key()] || !p.each && !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
 				docs = append(docs, companion)
 			}
 		}

@@ -54,6 +54,12 @@ func (r *Registry) PutAll(ctx context.Context, docs []Document) ([]Result, error
 	})
 }
 
+// PutAllOfService is PutAll for a service that acts by itself or for those who use it:
+// locks do not hold.
+func (r *Registry) PutAllOfService(ctx context.Context, docs []Document) ([]Result, error) {
+	return r.change(ctx, func(p *plan) error { return p.put(docs) })
+}
+
 // Patch merges a JSON document (RFC 7396) into a resource: null takes a property
 // away, which gives it its default again.
 func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) (Result, error) {
