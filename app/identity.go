@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
+	"weir/face/api"
 	"weir/face/arm"
 	"weir/internal/hop"
+	"weir/internal/wall"
+	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/identity/jwt"
@@ -53,7 +55,7 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 	}
 	w.issuer = issuer.New(issuer.Options{
 		Directory: w.Directory, Store: keysHere{p.registry, p.continuity.Elsewhere}, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
-		Loopback: fromLoopback, Managed: here, Logger: p.log.With("part", "issuer"),
+		Loopback: fromLoopback, Managed: here, Refused: p.refusedToken, Now: wall.Now, Logger: p.log.With("part", "issuer"),
 	})
 	p.who.Store(w)
 	p.undo.push("identity", func(context.Context) error {
@@ -85,6 +87,16 @@ func (k keysHere) Delete(ctx context.Context, id resource.ID, c resource.Conditi
 		return err
 	}
 	return k.location.Delete(ctx, id, c)
+}
+
+// refusedToken notes who was given no token.
+func (p *Platform) refusedToken(r *http.Request, who, why string) {
+	err := p.audit.Load().Note(r.Context(), audit.Entry{
+		Caller: who, Action: "Weir.Identity/tokens/issue/action", Scope: DefaultScope.String(), Door: "issuer", Peer: api.PeerOf(r).String(), Outcome: audit.Refused, Code: "Unauthorized", Reason: why,
+	})
+	if err != nil { // of a refusal it returns at once
+		p.log.Warn("an entry of the audit log was lost", "error", fault.Detail(err))
+	}
 }
 
 // settledIdentity returns when roles and identities are as new as the registry is here.
@@ -130,7 +142,7 @@ func (p *Platform) caller(r *http.Request) (identity.Principal, error) {
 	if !jwt.Looks(token) {
 		return identity.Principal{}, fault.New(fault.Unauthorized, "This is neither the administration token of this server, which is in the file admin-token of its data directory, nor a token of an identity provider (JWT).")
 	}
-	return p.who.Load().Verify(r.Context(), token, managementAudiences, identity.Peer{Loopback: fromLoopback(r)}, time.Now())
+	return p.who.Load().Verify(r.Context(), token, managementAudiences, identity.Peer{Loopback: fromLoopback(r)}, wall.Now())
 }
 
 // sameSecret compares in a time that tells nothing. An empty secret equals nothing.

@@ -80,7 +80,7 @@ func (a *API) allowed(action string, next http.HandlerFunc) http.HandlerFunc {
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err error) {
 	if kind := fault.KindOf(err); kind == fault.Unauthorized || kind == fault.Forbidden {
 		_ = a.o.Audit.Note(r.Context(), audit.Entry{ // of a refusal it returns at once
-			Caller: c.Principal.Name, Action: r.Method, Scope: r.URL.Path, Door: "arm", Peer: c.Peer,
+			Caller: c.Principal.String(), Object: c.Principal.ObjectID(), Action: r.Method, Scope: r.URL.Path, Door: "arm", Peer: c.Peer,
 			Outcome: audit.Refused, Code: answer.Code(err), Reason: fault.Sentence(err), Correlation: w.Header().Get("x-ms-request-id"),
 		})
 	}

@@ -154,6 +154,7 @@ func New(o Options) *Service {
 		Namespace:   s.namespaceOf,
 		Credentials: credentials{s},
 		Forward:     o.Forward,
+		Refused:     s.noteRefusal,
 		Logger:      s.log,
 		Config:      o.AMQP,
 		Limits:      o.Limits,
