@@ -142,7 +142,7 @@ func New(life context.Context, o Options) *API {
 	routeHealth(a.mux, o)
 	a.mux.HandleFunc("GET /{$}", a.page)
 	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
-	a.mux.HandleFunc("GET /status", a.admitted(a.status))
+	a.mux.HandleFunc("GET /status", a.allowed(readsStatus, a.status))
 	a.mux.HandleFunc("POST /deploy", a.identified(a.byOwner(a.deploy)))
 	if o.Continuity != nil {
 		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
@@ -321,6 +321,8 @@ string is enough:
   /status            units, owners, positions                      (token)
   /deploy            POST a YAML or JSON file, or a Config.json    (token)
   /subscriptions/... resources by id, as in Azure Resource Manager (token)
+  /{entity}          the admin API of Azure's Service Bus clients   (key)
+  /{entity}/messages send and receive with plain HTTP              (key)
 
 The token is in the file admin-token of the server's data directory:
 

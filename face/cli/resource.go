@@ -11,47 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"weir/face/api"
 )
 
-func (l *line) deploy() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "deploy FILE...", Short: "Apply files of resources", Args: cobra.MinimumNArgs(1),
-		Long: `Apply resource documents: YAML, JSON, or the Config.json of the Service Bus
-emulator. A file with a mistake is refused whole; applying what is already there
-changes nothing. "-" reads standard input.
-
-  type: Microsoft.ServiceBus/namespaces/queues
-  name: sbemulatorns/orders
-  properties: {lockDuration: PT30S, maxDeliveryCount: 5}`,
-		RunE: func(cmd *cobra.Command, files []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			all := api.Deployed{Resources: []api.Outcome{}}
-			for _, file := range files {
-				one, err := l.deployFile(cmd.Context(), d, file)
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				all.Resources = append(all.Resources, one.Resources...)
-			}
-			return l.showDeployed(all)
-		},
-	}, "look")
-}
-
-func (l *line) deployFile(ctx context.Context, d *door, file string) (api.Deployed, error) {
+func (l *line) deployFile(ctx context.Context, d *door, file string, data []byte) (api.Deployed, error) {
 	var result api.Deployed
-	data, err := l.read(file)
-	if err != nil {
-		return result, err
-	}
-	err = d.call(ctx, "POST", "/deploy?name="+url.QueryEscape(filepath.Base(file)), data, &result)
+	err := d.call(ctx, "POST", "/deploy?name="+url.QueryEscape(filepath.Base(file)), data, &result)
 	return result, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 
 	"weir/kernel/fault"
@@ -32,14 +31,18 @@ type Asked struct {
 // apiVersion is how clients of the admin API write one; Resource Manager's has a day.
 var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}$`)
 
-// Mine reports whether a request is certainly the Service Bus's: it shows a shared
-// access signature, or an api-version as its clients write them. Other requests may be,
-// when nobody else knows their path.
+// Mine reports whether a request is certainly the Service Bus's: it has a path of
+// messages, an api-version as its clients write them, or a shared access signature and
+// no api-version. Other requests may be, when nobody else knows their path.
 func Mine(r *http.Request) bool {
-	if kind, _ := answer.TokenOf(r.Header.Get("Authorization")); strings.HasSuffix(kind, "sastoken") {
+	if rest.Mine(r) {
 		return true
 	}
-	return rest.Mine(r) || apiVersion.MatchString(r.URL.Query().Get("api-version"))
+	if version := r.URL.Query().Get("api-version"); version != "" {
+		return apiVersion.MatchString(version)
+	}
+	kind, _ := answer.TokenOf(r.Header.Get("Authorization"))
+	return kind == answer.KindSAS
 }
 
 // ownerWait is how long a request waits while a namespace changes hands.
@@ -95,10 +98,20 @@ func (s *Service) ownedSpace(w http.ResponseWriter, r *http.Request, from Asked)
 
 // newAtom builds the admin API.
 func (s *Service) newAtom() *atom.Service {
+	var guard func(context.Context, resource.ID, string) error
+	if r, ok := s.o.Registry.(guarder); ok {
+		guard = r.Guard
+	}
 	return atom.New(atom.Options{
+		Guard:    guard,
 		Registry: s.o.Registry, PutAll: s.putAll, Applied: s.settled, Counts: s.Counts, Elsewhere: s.o.Elsewhere,
 		Token: credentials{s}.Token, Audit: s.o.Audit, Logger: s.log,
 	})
+}
+
+// guarder is a registry that knows locks.
+type guarder interface {
+	Guard(ctx context.Context, id resource.ID, verb string) error
 }
 
 // allPutter is a registry that puts several documents at once.

@@ -51,7 +51,7 @@ func (e *refusedError) Error() string { return e.detail }
 
 // may checks the right to do something with the target.
 func (c *call) may(op operation) error {
-	err := c.who.Check(c.target.path, identity.Manage, c.now)
+	err := c.who.CheckManage(c.target.path, op.verb, c.now)
 	if err == nil || !fault.Is(err, fault.Forbidden) {
 		return err
 	}
@@ -128,7 +128,7 @@ func (c *call) noteRefused(code, reason string, outcome audit.Outcome) {
 
 func (c *call) note(action string, id resource.ID, outcome audit.Outcome, code, reason string) error {
 	return c.s.o.Audit.Note(c.r.Context(), audit.Entry{
-		Caller: c.who.Name, Action: action, Scope: id.String(), Door: "atom", Peer: c.caller.Address,
+		Caller: c.who.String(), Object: c.who.ObjectID(), Action: action, Scope: id.String(), Door: "atom", Peer: c.caller.Address,
 		Outcome: outcome, Code: code, Reason: reason, Correlation: c.w.Header().Get("x-ms-request-id"),
 	})
 }

@@ -31,6 +31,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -42,6 +43,7 @@ import (
 type Registry interface {
 	Get(ctx context.Context, id resource.ID) (resource.Document, error)
 	List(ctx context.Context, parent resource.ID, typ string) ([]resource.Document, uint64, error)
+	Page(ctx context.Context, parent resource.ID, typ string, skip, top int) (docs []resource.Document, more bool, err error)
 	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
 	Delete(ctx context.Context, id resource.ID, c resource.Condition) error
 }
@@ -59,6 +61,8 @@ type Options struct {
 	Counts func(d resource.Document) map[string]any
 	// Elsewhere refuses a change of what another location decides about; nil: none does.
 	Elsewhere func(id resource.ID) error
+	// Guard refuses what locks forbid; verb is write or delete. nil: there are no locks.
+	Guard func(ctx context.Context, id resource.ID, verb string) error
 	// Token judges the token of a request to a namespace.
 	Token func(ns, kind, audience, token string, peer identity.Peer) (identity.Principal, error)
 	Audit audit.Log // nil: nobody keeps one
@@ -79,6 +83,9 @@ func New(o Options) *Service {
 	if o.Elsewhere == nil {
 		o.Elsewhere = func(resource.ID) error { return nil }
 	}
+	if o.Guard == nil {
+		o.Guard = func(context.Context, resource.ID, string) error { return nil }
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -96,11 +103,12 @@ type call struct {
 	target target
 	who    identity.Principal
 	now    time.Time
+	sku    string // of the namespace, once it was looked at
 }
 
 // Serve answers a request about a namespace that this node owns.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, ns resource.ID, caller answer.Caller) {
-	c := &call{s: s, w: w, r: r, ns: ns, caller: caller, now: time.Now()}
+	c := &call{s: s, w: w, r: r, ns: ns, caller: caller, now: wall.Now()}
 	if err := c.answer(); err != nil {
 		c.refuse(err)
 	}

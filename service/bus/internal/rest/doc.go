@@ -35,6 +35,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -182,15 +183,15 @@ func (c *call) admit(need identity.Claims) (err error) {
 	}
 	kind, token := answer.TokenOf(header)
 	c.who, err = c.judge(kind, token, entityOf(c.path), need)
-	if err == nil || kind != answer.KindSAS {
+	if kind != answer.KindSAS || !fault.Is(err, fault.Unauthorized) {
 		return err
 	}
 	whole, wholeErr := c.judge(kind, token, strings.Trim(c.r.URL.Path, "/"), need)
-	if wholeErr != nil || whole.Scope != "" { // an entity's own rule is for entities
+	if fault.Is(wholeErr, fault.Unauthorized) || whole.Scope != "" { // an entity's own rule is for entities
 		return err
 	}
 	c.who = whole
-	return nil
+	return wholeErr
 }
 
 // judge judges a token for a path.
@@ -199,7 +200,7 @@ func (c *call) judge(kind, token, path string, need identity.Claims) (identity.P
 	if err != nil {
 		return who, err
 	}
-	return who, who.Check(path, need, time.Now())
+	return who, who.Check(path, need, wall.Now())
 }
 
 // settle works on a locked message.
@@ -232,7 +233,7 @@ func (c *call) settle() error {
 	case complete:
 		c.meter.Completed.Add(1)
 	case renew:
-		c.w.Header().Set("BrokerProperties", lockedUntil(until[0]))
+		c.w.Header()["BrokerProperties"] = []string{lockedUntil(until[0])}
 	}
 	c.w.Header().Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusOK)
