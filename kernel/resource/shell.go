@@ -202,6 +202,25 @@ func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Do
 	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
 }
 
+// Page gives those resources of a type directly in another resource or a scope whose
+// keys come after one, by id, max of them at most, and whether more follow. Only what is
+// given is read, however many there are.
+func (r *Registry) Page(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
+	var entries []registry.Entry
+	err = r.read(ctx, func(s *registry.State) { entries, more = s.PageOf(parent.String(), stepIn(parent, typ), after, max) })
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range entries {
+		d, err := r.decode(e)
+		if err != nil {
+			return nil, false, damaged(err)
+		}
+		docs = append(docs, d)
+	}
+	return docs, more, nil
+}
+
 // stepIn is how a type's resources are linked to what they lie in: by what stands
 // between the id of that and their name.
 func stepIn(parent ID, typ string) string {

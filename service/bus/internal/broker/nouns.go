@@ -283,4 +283,5 @@ type Counts struct {
 	SizeBytes                                                             int64
 	Subscriptions                                                         int64 // of a topic
 	Created, Updated, Accessed                                            time.Time
+	Subscriptions                                                         int64 // of a topic
 }
