@@ -58,9 +58,13 @@ var pure = map[string]string{
 	"kernel/replica/core":         "a seed must replay it",
 	"kernel/ballot/core":          "who may own must be playable under a seed",
 	"kernel/link/core":            "what passes between locations must be playable under a seed",
+	"kernel/audit/history":        "copies of a log must be the same everywhere",
 	"kernel/resource/registry":    "replicas must agree on what is declared",
+	"kernel/identity/jwt":         "a token must be believed or not by its bytes, its keys and the time alone",
+	"kernel/identity/rights":      "the same assignments must give the same decision everywhere",
 	"service/bus/internal/broker": "replicas must agree on every message",
 	"service/bus/internal/filter": "a rule must match the same everywhere",
+	"operate/continuity/core":     "where a group may be must be playable under a seed",
 	"operate/deploy/template":     "the same template must give the same resources",
 	"operate/plan/core":           "the same estate must get the same report",
 	"operate/watch/core":          "the same rounds must give the same alarms",
@@ -71,6 +75,7 @@ var pure = map[string]string{
 var pureImports = []string{
 	"bytes", "cmp", "container/heap", "crypto/sha1", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
 	"iter", "maps", "math", "math/big", "math/bits", "net/netip", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time",
+	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
 	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc",
 }

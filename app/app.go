@@ -35,7 +35,9 @@ import (
 	"weir/internal/rendezvous"
 	"weir/internal/sniff"
 	"weir/kernel/journal"
+	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/operate/audit"
 	"weir/operate/continuity"
 	"weir/operate/telemetry"
 	"weir/service/bus"
@@ -65,11 +67,14 @@ type Platform struct {
 
 	store      *journal.Store
 	registry   *location
+	audit      atomic.Pointer[audit.Log]
+	auditUnit  *replica.Unit
 	continuity *continuity.Controller
 	paired     chan struct{} // closed when continuity may be asked
 	members    members
 	notes      *journal.Notes
 	bus        *bus.Service
+	who        atomic.Pointer[who]
 	ready      chan struct{} // closed when connections may be served
 	stopping   atomic.Bool
 }
@@ -150,7 +155,7 @@ func (p *Platform) Start(ctx context.Context) error {
 func (p *Platform) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		p.openData, p.openMetrics, p.openTrust, p.openDoors, p.openJournal,
-		p.openRegistry, p.openContinuity, p.declare, p.openBus, p.startContinuity, p.settle, p.openBusiness, p.followNames, p.announce,
+		p.openRegistry, p.openAudit, p.openContinuity, p.declare, p.openIdentity, p.openBus, p.startContinuity, p.settle, p.openBusiness, p.followNames, p.announce,
 	} {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the start was called off: %w", err)

@@ -18,6 +18,8 @@ import (
 	"weir/kernel/identity"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
+	"weir/operate/audit"
 	"weir/service/bus"
 	"weir/wire/amqp/server"
 )
@@ -27,9 +29,12 @@ func (p *Platform) openBus(ctx context.Context) error {
 	o := bus.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit,
 		Node: p.o.Node, Address: p.address(), Default: p.o.Namespace,
-		Meter: p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
+		Tokens: p.who.Load(),
+		Meter:  p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
-	o.Forward, o.Grouped, o.Endpoint = p.forward, p.continuity.Grouped, p.endpoint
+	o.Forward, o.PassHTTP, o.Grouped, o.Elsewhere = p.forward, p.passHTTP, p.continuity.Grouped, p.continuity.Elsewhere
+	o.PutAll = p.registry.PutAllOfService
+	o.Endpoint, o.Audit = p.endpoint, p.audit.Load()
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
 		return err
@@ -74,7 +79,10 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
 	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
-	o.Applied, o.Continuity, o.Elsewhere = p.bus.Applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
+	o.Audit, o.AuditLog = p.audit.Load(), p.audit.Load().Handler
+	o.Bus, o.Mine = p.serveBus, bus.Mine
+	o.TenantID, o.Caller, o.Authorize, o.Beside = access.TenantID, p.caller, p.authorize, p.beside()
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
 	o.Deployments = p.openDeployments(o)
 	p.web.answer(api.New(p.life, o))
@@ -101,12 +109,13 @@ func (p *Platform) takeAMQP(conn *sniff.Conn) {
 		conn.Close()
 		return
 	}
-	p.serveAMQP(p.life, conn, conn.TLS())
+	p.serveAMQP(connContext(p.life, conn), conn, conn.TLS())
 }
 
 // serveAMQP serves a connection until it ends.
 func (p *Platform) serveAMQP(ctx context.Context, conn net.Conn, state *tls.ConnectionState) {
-	info := server.PeerInfo{Remote: conn.RemoteAddr(), TLS: state, Loopback: hop.Loopback(conn.RemoteAddr())}
+	info := server.PeerInfo{Remote: conn.RemoteAddr(), TLS: state, External: external(ctx)}
+	info.Loopback = hop.Loopback(conn.RemoteAddr()) && !info.External // a proxy here may speak for the world
 	if err := p.bus.ServeAMQP(ctx, conn, info); err != nil {
 		p.log.Debug("a connection broke", "peer", info.Remote.String(), "error", err)
 	}
@@ -216,7 +225,7 @@ func (p *Platform) openUnit(ctx context.Context, o replica.Options) (*replica.Un
 	o.LeaseTimeout = p.o.LeaseTimeout
 	o.SnapshotEveryBytes = int(p.o.SnapshotEvery)
 	o.Observer = p.units.Observe(o.Unit)
-	if o.Unit != registryUnit {
+	if o.Unit != registryUnit && o.Unit != audit.Unit { // which belong to the location itself
 		return p.openMember(ctx, o)
 	}
 	return replica.Open(ctx, p.store, o)

@@ -109,6 +109,10 @@ func TestEveryNodeServesEverything(t *testing.T) {
 			}
 		}
 	}
+	for i, node := range nodes { // over HTTP to the Service Bus, through any two nodes
+		first, second := emulated(t, node.Addrs()["amqp"]), emulated(t, nodes[(i+1)%len(nodes)].Addrs()["http"])
+		overHTTP(first, second, fmt.Sprintf("h%d", i))
+	}
 	for i, door := range nodes { // over AMQP, through any node
 		connection := fmt.Sprintf("Endpoint=sb://%s;SharedAccessKeyName=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE;UseDevelopmentEmulator=true;", door.Addrs()["amqp"])
 		client, err := azservicebus.NewClientFromConnectionString(connection, nil)

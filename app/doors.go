@@ -38,9 +38,15 @@ type doors struct {
 // openDoors binds every door; none stays open when one cannot be bound.
 func openDoors(o Options, sniffing sniff.Options) (*doors, error) {
 	all := &doors{}
-	for _, one := range []struct{ name, address string }{
-		{"amqp", o.AMQP}, {"amqps", o.AMQPS}, {"http", o.HTTP}, {"https", o.HTTPS}, {"admin", o.Admin},
+	for _, one := range []struct {
+		name, address string
+		external      bool
+	}{
+		{"amqp", o.AMQP, false}, {"amqps", o.AMQPS, false}, {"http", o.HTTP, false}, {"https", o.HTTPS, false}, {"admin", o.Admin, false},
+		{"external-amqps", o.ExternalAMQPS, true}, {"external-https", o.ExternalHTTPS, true},
 	} {
+		sniffing := sniffing
+		sniffing.External = one.external
 		if one.address == doorOff {
 			continue
 		}

@@ -26,6 +26,7 @@ type introduction struct {
 	// Of an AMQP client, as the door saw it:
 	Peer       string `json:"peer,omitempty"`
 	Loopback   bool   `json:"loopback,omitempty"`
+	External   bool   `json:"external,omitempty"`
 	TLS        bool   `json:"tls,omitempty"`
 	ServerName string `json:"serverName,omitempty"`
 	Identity   []byte `json:"identity,omitempty"` // what SASL found out, in the service's own words
@@ -35,12 +36,13 @@ const (
 	hopAMQP = "amqp"
 	hopHTTP = "http"
 	hopLink = "link" // the records of a unit, for another location
+	hopBus  = "bus"  // a client's request to the Service Bus over HTTP
 )
 
 // forward passes an AMQP connection on to the node at address to, and returns when
 // it has ended. prefix is what the client sent from its open frame on.
 func (p *Platform) forward(conn net.Conn, prefix []byte, info server.PeerInfo, identity []byte, to string) {
-	about := introduction{Kind: hopAMQP, From: p.o.Node, Hops: hopsOf(conn) + 1, Peer: info.Remote.String(), Loopback: info.Loopback, Identity: identity}
+	about := introduction{Kind: hopAMQP, From: p.o.Node, Hops: hopsOf(conn) + 1, Peer: info.Remote.String(), Loopback: info.Loopback, External: info.External, Identity: identity}
 	if info.TLS != nil {
 		about.TLS, about.ServerName = true, info.TLS.ServerName
 	}
@@ -281,6 +283,8 @@ func (p *Platform) takeHop(conn *sniff.Conn) {
 		p.takeForwarded(conn, about)
 	case hopLink:
 		p.takeLink(conn, about)
+	case hopBus:
+		p.takeBus(conn, about, peer)
 	case hopHTTP:
 		if peer == "" {
 			peer = about.Location
@@ -306,7 +310,7 @@ func (p *Platform) takeForwarded(conn net.Conn, about introduction) {
 		conn.Close()
 		return
 	}
-	info := server.PeerInfo{Remote: addrOf(about.Peer), Loopback: about.Loopback}
+	info := server.PeerInfo{Remote: addrOf(about.Peer), Loopback: about.Loopback, External: about.External}
 	if about.TLS {
 		info.TLS = &tls.ConnectionState{HandshakeComplete: true, ServerName: about.ServerName}
 	}

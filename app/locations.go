@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -196,6 +197,7 @@ func (p *Platform) openMember(ctx context.Context, o replica.Options) (*replica.
 		Seeded: func(ctx context.Context, s journal.Snapshot) error { return p.continuity.Seeded(ctx, o.Unit, s) },
 	})
 	o.Generation, o.Permit, o.Barrier, o.Source = generation, m.Permit, m.Sender, m.Receiver
+	o.MayOwn = func(ctx context.Context) (bool, error) { return p.continuity.MayOwn(ctx, o.Unit) }
 	if grouped {
 		o.Standing.Mode = replica.Halted
 	}
@@ -234,6 +236,28 @@ func (p *Platform) dialLocation(ctx context.Context, to continuity.Pairing, addr
 	return hop.Dial(ctx, address, p.o.Location, []byte(to.Secret), text)
 }
 
+// leaveLinkAfter is how long a link is served here when another node has the unit.
+const leaveLinkAfter = 2 * time.Second
+
+// leaveLink ends the link of a unit when another node of this location has had it for some
+// time: only its owner can heed what the other location acknowledges.
+func (p *Platform) leaveLink(ctx context.Context, u *replica.Unit, end context.CancelCauseFunc) {
+	for ctx.Err() == nil {
+		o, changed := u.Watch()
+		var leave <-chan time.Time
+		if !o.Self && o.Node != "" && o.Node != p.o.Node && o.Node != replica.ElsewhereNode {
+			leave = time.After(leaveLinkAfter)
+		}
+		select {
+		case <-changed:
+		case <-leave:
+			end(fmt.Errorf("%s has the unit now", o.Node))
+			return
+		case <-ctx.Done():
+		}
+	}
+}
+
 // takeLink serves the link of a unit to another location, or passes it on to the node
 // that owns the unit.
 func (p *Platform) takeLink(conn net.Conn, about introduction) {
@@ -253,7 +277,10 @@ func (p *Platform) takeLink(conn net.Conn, about introduction) {
 		return
 	}
 	defer release()
-	if err := m.Sender.Serve(p.life, conn); err != nil {
+	ctx, cancel := context.WithCancelCause(p.life)
+	defer cancel(nil)
+	go p.leaveLink(ctx, m.unit, cancel)
+	if err := m.Sender.Serve(ctx, conn); err != nil {
 		p.log.Debug("a link ended", "unit", about.Unit, "error", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"weir/face/answer"
 	"weir/face/api"
+	"weir/internal/seal"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
@@ -37,6 +39,11 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 		return err
 	}
 	registry := resource.NewRegistry(types, nil)
+	ring, err := p.sealing()
+	if err != nil {
+		return err
+	}
+	registry.SealWith(ring)
 	var unit *replica.Unit
 	err = persist(ctx, func() (err error) { // nodes that start together are in each other's way
 		unit, err = p.openUnit(ctx, replica.Options{
@@ -54,7 +61,43 @@ func (p *Platform) openRegistry(ctx context.Context) error {
 	if _, err := unit.WaitOwner(ctx); err != nil {
 		return fmt.Errorf("wait for the registry: %w", err)
 	}
-	return nil
+	return p.sealAgain(ctx)
+}
+
+// sealing is the ring that seals secrets in the registry.
+func (p *Platform) sealing() (seal.Ring, error) {
+	file := filepath.Join(p.o.Data, "secrets-key")
+	switch {
+	case p.o.KeyFile != "":
+		return seal.Load(p.o.KeyFile)
+	case len(p.secret) == 0:
+		return seal.LoadOrMake(file)
+	}
+	shared, err := seal.Derive(p.secret)
+	if err != nil {
+		return shared, err
+	}
+	own, err := seal.Load(file) // of when this node had no others
+	if errors.Is(err, fs.ErrNotExist) {
+		return shared, nil
+	}
+	return shared.With(own), err
+}
+
+// sealAgain sees to it that every secret can be read, and is sealed by the newest key.
+func (p *Platform) sealAgain(ctx context.Context) error {
+	if err := p.registry.Readable(ctx); err != nil {
+		return err
+	}
+	n, err := p.registry.Reseal(ctx)
+	switch fault.KindOf(err) {
+	case fault.NotOwner, fault.Unavailable, fault.Busy: // its owner does it, or the next start
+		return nil
+	}
+	if n > 0 {
+		p.log.Info("secrets were sealed by the newest key; older forms stay in the journal until it is trimmed", "resources", n)
+	}
+	return err
 }
 
 // Owner gives the transport to the node that owns the registry; nil when this one
@@ -91,12 +134,23 @@ func (l *location) Put(ctx context.Context, d resource.Document, c resource.Cond
 
 // PutAll is Put for many; the file is sent as it is.
 func (l *location) PutAll(ctx context.Context, docs []resource.Document) ([]api.Outcome, error) {
+	return l.putAll(ctx, docs, l.Registry.PutAll)
+}
+
+// PutAllOfService is PutAll for what a service does for those who use it, which locks do
+// not hold.
+func (l *location) PutAllOfService(ctx context.Context, docs []resource.Document) error {
+	_, err := l.putAll(ctx, docs, l.Registry.PutAllOfService)
+	return err
+}
+
+func (l *location) putAll(ctx context.Context, docs []resource.Document, here func(context.Context, []resource.Document) ([]resource.Result, error)) ([]api.Outcome, error) {
 	owner, err := l.Owner(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if owner == nil {
-		results, err := l.Registry.PutAll(ctx, docs)
+		results, err := here(ctx, docs)
 		return api.Outcomes(results), err
 	}
 	body, err := json.Marshal(docs)

@@ -12,14 +12,17 @@ import (
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 	"weir/kernel/fault"
+	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/operate/audit"
 	"weir/operate/telemetry"
 )
 
 // parts are what readiness depends on: the registry and every namespace.
 func (p *Platform) parts() []telemetry.Part {
 	registry := p.registryStatus()
-	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}}
+	log := unitStatus(audit.Unit, p.auditUnit)
+	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}, {Name: log.Name, Ready: log.Ready, Reason: log.Reason}}
 	units := p.bus.Units()
 	for _, u := range units {
 		parts = append(parts, telemetry.Part{Name: u.Unit, Ready: u.Ready, Reason: u.Reason})
@@ -30,14 +33,17 @@ func (p *Platform) parts() []telemetry.Part {
 	return parts
 }
 
-func (p *Platform) registryStatus() api.Unit {
-	role, epoch := p.registry.unit.Status()
-	owner := p.registry.unit.Ownership()
+func (p *Platform) registryStatus() api.Unit { return unitStatus(registryUnit, p.registry.unit) }
+
+// unitStatus is what is said of a unit of the location itself.
+func unitStatus(name string, unit *replica.Unit) api.Unit {
+	role, epoch := unit.Status()
+	owner := unit.Ownership()
 	u := api.Unit{
-		Name: registryUnit, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
-		Position: uint64(p.registry.unit.Position()),
+		Name: name, Role: role.String(), Owner: owner.Node, OwnerAddress: owner.Address, Epoch: epoch, Ready: true,
+		Position: uint64(unit.Position()),
 	}
-	if err := p.registry.unit.Ready(); err != nil {
+	if err := unit.Ready(); err != nil {
 		u.Ready, u.Reason = false, fault.Sentence(err)
 	} else if owner.Node == "" && !owner.Self {
 		u.Ready, u.Reason = false, "Nobody owns it yet."
@@ -50,7 +56,7 @@ func (p *Platform) status() api.Status {
 	ready, _ := p.health.Ready()
 	s := api.Status{
 		Version: p.o.Version, Node: p.o.Node, Started: p.started.UTC(), Ready: ready, Doors: p.Addrs(),
-		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus()},
+		Location: p.o.Location, Scope: DefaultScope.String(), Namespace: p.o.Namespace, Units: []api.Unit{p.registryStatus(), unitStatus(audit.Unit, p.auditUnit)},
 	}
 	if revision, err := p.registry.revision(context.Background()); err == nil {
 		s.Revision = revision
@@ -177,7 +183,7 @@ Weir is ready: node %s, %s
 
 Connect any Azure Service Bus SDK from this machine with
   %s
-
+%s
 Next
   declare a queue    echo '{"type":"%s/queues","name":"%s/orders"}' | weir deploy%s -
   look at it         weir queue show orders%s
@@ -186,7 +192,7 @@ Next
   metrics, health    %s/metrics, %s/healthz/ready
 Ctrl-C ends it in order.
 
-`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
+`, p.o.Node, strings.Join(doors, ", "), emulatorString(addrs), p.withoutKeys(addrs), typeNamespace, p.o.Namespace, flag, flag, flag,
 		p.caFile(), adminURL(addrs), adminURL(addrs))
 }
 

@@ -17,6 +17,10 @@ type Options struct {
 	Namespace string // the namespace clients reach that name none; made on the first start
 
 	AMQP, AMQPS, HTTP, HTTPS, Admin string // door addresses; see listen
+	ExternalAMQPS, ExternalHTTPS    string // of doors for other networks
+
+	DefaultIdentity string // who has the default managed identity
+	IssuerURL       string // of the local identity provider
 
 	TLSCert, TLSKey string   // files that take the place of the local CA
 	TLSNames        []string // further names for the local CA's certificate
@@ -28,6 +32,7 @@ type Options struct {
 	ClusterPeers  map[string]string
 	ClusterSecret string
 	SecretFile    string
+	KeyFile       string // seals secrets; empty: see sealing
 	NATS          string // URL of an external cluster that keeps the journals
 
 	Sync          string // see syncModes
@@ -61,23 +66,26 @@ var syncModes = []string{syncAlways, syncMayLoseSecond}
 // Defaults are the options of a platform nobody told anything.
 func Defaults() Options {
 	return Options{
-		Data:          rendezvous.DefaultDir(),
-		Namespace:     "sbemulatorns",
-		AMQP:          "localhost:5672",
-		AMQPS:         "localhost:5671",
-		HTTP:          "localhost:8080",
-		HTTPS:         "localhost:8443",
-		Admin:         "localhost:5300",
-		Node:          "n1",
-		Location:      "local",
-		Sync:          syncAlways,
-		SnapshotEvery: 64 << 20,
-		Cache:         64 << 20,
-		LeaseTimeout:  4 * time.Second,
-		LogFormat:     "text",
-		LogLevel:      "info",
-		Drain:         30 * time.Second,
-		Version:       "unknown",
+		Data:            rendezvous.DefaultDir(),
+		Namespace:       "sbemulatorns",
+		AMQP:            "localhost:5672",
+		AMQPS:           "localhost:5671",
+		HTTP:            "localhost:8080",
+		HTTPS:           "localhost:8443",
+		Admin:           "localhost:5300",
+		ExternalAMQPS:   doorOff,
+		ExternalHTTPS:   doorOff,
+		DefaultIdentity: identityLoopback,
+		Node:            "n1",
+		Location:        "local",
+		Sync:            syncAlways,
+		SnapshotEvery:   64 << 20,
+		Cache:           64 << 20,
+		LeaseTimeout:    4 * time.Second,
+		LogFormat:       "text",
+		LogLevel:        "info",
+		Drain:           30 * time.Second,
+		Version:         "unknown",
 	}
 }
 
@@ -96,7 +104,13 @@ func Settings(o *Options) *settings.Set {
 	g.Text(&o.HTTP, "http", form, "HTTP door: resources, health, metrics, AMQP over WebSockets.")
 	g.Text(&o.HTTPS, "https", form, "HTTP door where clients expect TLS.")
 	g.Text(&o.Admin, "admin", form, "The door the Service Bus emulator has for administration and health.")
+	g.Text(&o.ExternalAMQPS, "external-amqps", form, "AMQP door for other networks: it speaks TLS only, its peers are never taken for this machine's, and namespaces whose publicNetworkAccess is Disabled are not reached through it.")
+	g.Text(&o.ExternalHTTPS, "external-https", form, "HTTP door for other networks, with the same rules.")
 	g.Strings(&o.WebOrigins, "web-origins", "ORIGIN", "Origins (https://app.example.com) whose web pages may use AMQP over WebSockets, beside those of this machine; * is all.")
+
+	g = set.Group("Identity")
+	g.Choice(&o.DefaultIdentity, "default-identity", []string{identityLoopback, identityOff}, "Who gets tokens of managed identities by asking: programs on this machine, as long as no door can be reached from another one, which also have a default identity with the roles Azure Service Bus Data Owner and Contributor; or nobody without a workload key.")
+	g.Text(&o.IssuerURL, "issuer-url", "URL", "Address of the local identity provider, as its tokens name it: https://login.example. Not given: the one a client asked at.")
 
 	g = set.Group("TLS")
 	g.Text(&o.TLSCert, "tls-cert", "FILE", "Certificate chain (PEM) to use in place of the local CA's. Changes are picked up.")
@@ -115,6 +129,7 @@ func Settings(o *Options) *settings.Set {
 	g.Duration(&o.LeaseTimeout, "lease-timeout", "How long the owner of a unit may be silent before another node takes over. The same on all nodes.")
 
 	g = set.Group("Storage")
+	g.Text(&o.KeyFile, "secrets-key-file", "FILE", "Keys that seal the secrets in the journal (shared access keys, passwords): 32 random bytes as base64 on each line. The first one seals, all open. The same on all nodes. Not given: secrets-key in the data directory, made on the first start; where nodes share a secret, a key derived from that.")
 	g.Choice(&o.Sync, "sync", syncModes, "When an acknowledged write is safe on disk: always before it is acknowledged, or up to a second later.")
 	g.Size(&o.SnapshotEvery, "snapshot-every", "Journal written between two snapshots of a unit, at least.")
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")

@@ -41,6 +41,7 @@ func newWeb(p *Platform) *web {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    headerBytesMax,
 		ConnContext:       connContext,
+		ConnState:         connState,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	w.answer(api.Starting(p.surface()))
@@ -52,7 +53,19 @@ func (w *web) answer(h http.Handler) { w.handler.Store(&h) }
 func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 	r.TLS, _ = r.Context().Value(tlsKey{}).(*tls.ConnectionState)
 	if peer, ok := r.Context().Value(peerKey{}).(string); ok {
-		w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		if !w.p.answerAudit(out, r, peer) {
+			w.p.continuity.PeerHandler(peer).ServeHTTP(out, r) // and nothing else
+		}
+		return
+	}
+	if w.p.answerAudit(out, r, "") {
+		return
+	}
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+		w.p.serveBusFor(out, r, about) // and nothing else
+		return
+	}
+	if w.p.issue(out, r) {
 		return
 	}
 	(*w.handler.Load()).ServeHTTP(out, r)
@@ -60,7 +73,7 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 
 // serve answers on a listener until it closes.
 func (w *web) serve(ln net.Listener) error {
-	err := w.server.Serve(ln)
+	err := w.server.Serve(spellingListener{ln})
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -128,20 +141,34 @@ func (l *nodeListener) Close() error   { l.once.Do(func() { close(l.closed) }); 
 func (l *nodeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 type (
-	tlsKey  struct{}
-	nodeKey struct{}
-	peerKey struct{}
+	tlsKey      struct{}
+	nodeKey     struct{}
+	peerKey     struct{}
+	externalKey struct{}
+	busKey      struct{}
+	spellingKey struct{}
 )
+
+// external reports whether what comes in a context came through a door for other
+// networks.
+func external(ctx context.Context) bool { return ctx.Value(externalKey{}) != nil }
 
 // connContext notes what the door knows of a connection where handlers find it.
 func connContext(ctx context.Context, conn net.Conn) context.Context {
 	switch c := conn.(type) {
+	case *spellingConn:
+		return connContext(context.WithValue(ctx, spellingKey{}, c), c.Conn)
 	case *sniff.Conn:
+		if c.External() {
+			ctx = context.WithValue(ctx, externalKey{}, true)
+		}
 		return context.WithValue(ctx, tlsKey{}, c.TLS())
 	case nodeConn:
 		return context.WithValue(ctx, nodeKey{}, true)
 	case peerConn:
 		return context.WithValue(ctx, peerKey{}, c.peer)
+	case busConn:
+		return context.WithValue(ctx, busKey{}, c.about)
 	}
 	return ctx
 }

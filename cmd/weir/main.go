@@ -17,6 +17,7 @@ import (
 	"weir/conformance/bench"
 	"weir/conformance/torture"
 	"weir/face/cli"
+	"weir/internal/wall"
 	"weir/operate/demo"
 	"weir/operate/drill"
 	"weir/operate/plan"
@@ -37,6 +38,9 @@ func run(args []string) int {
 		Serving: app.Settings(&o),
 		Serve: func(ctx context.Context, talk io.Writer) error {
 			o.Talk = talk
+			if err := wall.Follow(ctx, os.Getenv(wall.Env)); err != nil {
+				return err
+			}
 			return app.Run(ctx, o)
 		},
 		Routing:  app.Routing(),

@@ -189,7 +189,7 @@ func tags(s *stage, f *armresources.ClientFactory) {
 func providers(s *stage, f *armresources.ClientFactory) {
 	c := f.NewProvidersClient()
 	listed := all(s, c.NewListPager(nil), func(p armresources.ProvidersClientListResponse) []*armresources.Provider { return p.Value })
-	if got := names(listed, func(p *armresources.Provider) *string { return p.Namespace }); !strings.Contains(got, "Microsoft.Authorization Microsoft.Resources Microsoft.ServiceBus") {
+	if got := names(listed, func(p *armresources.Provider) *string { return p.Namespace }); !strings.Contains(got, "Microsoft.Resources Microsoft.ServiceBus") {
 		s.Errorf("providers: %s", got)
 	}
 	bus := value[armresources.ProvidersClientGetResponse](s)(c.Get(s.ctx, "microsoft.servicebus", nil))

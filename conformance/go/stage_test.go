@@ -30,7 +30,7 @@ type scenario struct {
 
 func TestScenarios(t *testing.T) {
 	all := slices.Concat(queueScenarios, settleScenarios, timeScenarios, sessionScenarios, topicScenarios,
-		forwardScenarios, limitScenarios, contentScenarios, identityScenarios, managementScenarios)
+		forwardScenarios, limitScenarios, contentScenarios, identityScenarios, managementScenarios, adminScenarios, restScenarios)
 	var needs []server.Resource
 	for _, sc := range all {
 		needs = append(needs, sc.needs...)

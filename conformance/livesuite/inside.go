@@ -2,25 +2,22 @@ package main
 
 import (
 	"context"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"weir/conformance/server"
 )
 
-// host is where the tests find their namespace. It is not 127.0.0.1: one test
-// needs port 5671 closed there.
-const host = "127.0.0.2"
+// host is where the tests find their namespace, premiumHost the one of the Premium tier.
+// Neither is 127.0.0.1: one test needs port 5671 closed there.
+const (
+	host        = "127.0.0.2"
+	premiumHost = "127.0.0.3"
+)
 
 // key is the key of every rule.
 const key = "bGl2ZS1zdWl0ZS1rZXktb2YtdGhlLWNvbmZvcm1hbmM="
@@ -35,98 +32,92 @@ var rules = []server.Resource{
 	server.Queue("testQueueWithSessions", server.Properties{"lockDuration": "PT5M", "requiresSession": true}),
 }
 
-// runInside starts the server and its doubles in the private network and runs
-// the tests against them.
+// runInside starts the servers in the private network and runs the tests against them.
 func runInside(ctx context.Context, dir, run string) error {
 	if err := raiseLoopback(); err != nil {
 		return err
 	}
-	deploy := filepath.Join(dir, "estate.json")
-	if err := server.WriteEstate(deploy, rules); err != nil {
-		return err
-	}
-	s, err := server.New(server.Options{
-		Binary: weirBinary(dir), Dir: filepath.Join(dir, "server"), Deploy: deploy, Host: host,
-		Ports: server.Ports{AMQP: 5672, AMQPS: 5671, HTTP: 8080, HTTPS: 8443},
-	})
+	standard, err := startServer(ctx, dir, "standard", host, rules)
 	if err != nil {
 		return err
 	}
-	if err := s.Start(ctx); err != nil {
-		return err
-	}
-	defer s.Stop()
-	ca, err := s.CA(ctx)
+	defer standard.Stop()
+	premium, err := startServer(ctx, dir, "premium", premiumHost, append([]server.Resource{server.PremiumNamespace(server.Namespace)}, rules...))
 	if err != nil {
 		return err
 	}
-	front, err := startFront(s)
-	if err != nil {
-		return err
-	}
-	defer front.Close()
+	defer premium.Stop()
 	trusted := filepath.Join(dir, "trusted.pem")
-	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
-	if err := os.WriteFile(trusted, append(ca, own...), 0o644); err != nil {
+	if err := writeTrusted(ctx, trusted, standard, premium); err != nil {
 		return err
 	}
 	identity := httptest.NewServer(http.HandlerFunc(giveToken))
 	defer identity.Close()
-	return runTests(ctx, dir, run, environment(trusted, identity.URL))
+	region, err := openRegion(ctx)
+	if err != nil {
+		return err
+	}
+	defer region.Close()
+	return runTests(ctx, dir, run, func(host string) []string { return environment(trusted, identity.URL, host) })
 }
 
-// environment is what the SDK's tests read.
-func environment(trusted, identity string) []string {
-	connect := func(rule string) string {
+// startServer starts a server at an address, on the ports that clients of the cloud use.
+func startServer(ctx context.Context, dir, name, address string, estate []server.Resource) (*server.Server, error) {
+	deploy := filepath.Join(dir, name+".json")
+	if err := server.WriteEstate(deploy, estate); err != nil {
+		return nil, err
+	}
+	s, err := server.New(server.Options{
+		Binary: weirBinary(dir), Dir: filepath.Join(dir, name), Deploy: deploy, Host: address,
+		Args:  []string{"--tls-names", distantHost},
+		Ports: server.Ports{AMQP: 5672, AMQPS: 5671, HTTP: 8080, HTTPS: 443},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Start(ctx)
+}
+
+// writeTrusted writes the certificates of the authorities that clients are to trust.
+func writeTrusted(ctx context.Context, path string, servers ...*server.Server) error {
+	var all []byte
+	for _, s := range servers {
+		ca, err := s.CA(ctx)
+		if err != nil {
+			return err
+		}
+		all = append(all, ca...)
+	}
+	return os.WriteFile(path, all, 0o644)
+}
+
+// environment is what the SDK's tests read, their namespace being at host.
+func environment(trusted, identity, host string) []string {
+	connect := func(host, rule string) string {
 		return fmt.Sprintf("Endpoint=sb://%s/;SharedAccessKeyName=%s;SharedAccessKey=%s", host, rule, key)
 	}
 	return []string{
 		"AZURE_RECORD_MODE=live",
 		"SSL_CERT_FILE=" + trusted,
 		"SERVICEBUS_ENDPOINT=" + host,
-		"SERVICEBUS_ENDPOINT_PREMIUM=" + host,
-		"SERVICEBUS_CONNECTION_STRING=" + connect("SuiteRoot"),
-		"SERVICEBUS_CONNECTION_STRING_PREMIUM=" + connect("SuiteRoot"),
-		"SERVICEBUS_CONNECTION_STRING_NO_MANAGE=" + connect("NoManage"),
-		"SERVICEBUS_CONNECTION_STRING_SEND_ONLY=" + connect("SendOnly"),
-		"SERVICEBUS_CONNECTION_STRING_LISTEN_ONLY=" + connect("ListenOnly"),
+		"SERVICEBUS_ENDPOINT_PREMIUM=" + premiumHost,
+		"SERVICEBUS_CONNECTION_STRING=" + connect(host, "SuiteRoot"),
+		"SERVICEBUS_CONNECTION_STRING_PREMIUM=" + connect(premiumHost, "SuiteRoot"),
+		"SERVICEBUS_CONNECTION_STRING_NO_MANAGE=" + connect(host, "NoManage"),
+		"SERVICEBUS_CONNECTION_STRING_SEND_ONLY=" + connect(host, "SendOnly"),
+		"SERVICEBUS_CONNECTION_STRING_LISTEN_ONLY=" + connect(host, "ListenOnly"),
 		"AZURE_TOKEN_CREDENTIALS=ManagedIdentityCredential",
 		"IDENTITY_ENDPOINT=" + identity,
 		"IDENTITY_HEADER=suite",
 	}
 }
 
-// startFront listens where the tests look for the admin API and for WebSockets:
-// admin requests go to the double, the rest to the server.
-func startFront(s *server.Server) (*httptest.Server, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "443"))
-	if err != nil {
-		return nil, err
-	}
-	back := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: s.HTTPAddr()})
-	admin := &admin{server: s, entities: map[string]entity{}}
-	front := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/$servicebus/") {
-			back.ServeHTTP(w, r)
-			return
-		}
-		admin.ServeHTTP(w, r)
-	}))
-	certificate, err := selfSigned(net.ParseIP(host))
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	front.Listener = listener
-	front.TLS = certificate
-	front.StartTLS()
-	return front, nil
-}
-
-// giveToken answers as the managed identity endpoint of App Service does. The
-// token is a shared access signature for the whole namespace.
+// giveToken is a double: it answers as the managed identity endpoint of App Service does.
+// The token is a shared access signature, good for the whole of either namespace: a path
+// without a host.
 func giveToken(w http.ResponseWriter, r *http.Request) {
 	expires := time.Now().Add(24 * time.Hour)
 	w.Header().Set("Content-Type", "application/json")
 	fmt.Fprintf(w, `{"access_token":%q,"expires_on":"%d","resource":%q,"token_type":"Bearer","client_id":"suite"}`,
-		sign("sb://"+host+"/", "SuiteRoot", expires), expires.Unix(), r.URL.Query().Get("resource"))
+		sign("/", "SuiteRoot", expires), expires.Unix(), r.URL.Query().Get("resource"))
 }

@@ -4,11 +4,11 @@
 //
 // The module's tests are copied out of the module cache, unchanged, and
 // compiled. They dial fixed ports, so they run in a network namespace of their
-// own, where those ports are free. Two things they need that belong to the
-// cloud's control plane stand in front of the server: a small double of the
-// admin API, through which tests make and remove their entities, and a token
-// endpoint, whose tokens are shared access signatures. Everything on the data
-// plane is the server's own.
+// own, where those ports are free, against two servers: one with a Standard
+// namespace, one with a Premium one. One thing is a double: the token endpoint of
+// managed identity, whose tokens are shared access signatures. One test measures
+// the time a network takes, and gets a slower one (region.go). Everything else is
+// the server's own.
 //
 // It prints how many tests passed, failed and were skipped, and fails when a
 // test that covered.txt names did not pass. It needs Linux, with root or user

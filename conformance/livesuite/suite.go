@@ -18,9 +18,14 @@ import (
 
 const sdk = "github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
-// packages are those of the SDK that have live tests, with the name of the
-// compiled test of each.
-var packages = map[string]string{".": "root.test", "./internal": "internal.test"}
+// testPackage is a package of the SDK that has live tests, with the name of its compiled
+// test.
+type testPackage struct{ path, binary string }
+
+var (
+	rootPackage = testPackage{".", "root.test"}
+	packages    = []testPackage{{"./admin", "admin.test"}, rootPackage, {"./internal", "internal.test"}}
+)
 
 // outputFile is where everything the tests print goes.
 const outputFile = "output.txt"
@@ -41,8 +46,8 @@ func prepare(ctx context.Context, dir string) error {
 	if err := makeWritable(copied); err != nil {
 		return err
 	}
-	for pkg, binary := range packages {
-		if _, err := output(ctx, copied, "go", "test", "-mod=mod", "-c", "-o", filepath.Join(dir, binary), pkg); err != nil {
+	for _, pkg := range packages {
+		if _, err := output(ctx, copied, "go", "test", "-mod=mod", "-c", "-o", filepath.Join(dir, pkg.binary), pkg.path); err != nil {
 			return err
 		}
 	}
@@ -89,26 +94,34 @@ func output(ctx context.Context, dir, name string, args ...string) (string, erro
 	return string(out), nil
 }
 
-// beyond are the tests of the admin API itself, for which the double is none.
-const beyond = "^TestAdminClient"
-
-// runTests runs the compiled tests with the environment they ask for.
-func runTests(ctx context.Context, dir, run string, env []string) error {
+// runTests runs the compiled tests with the environment they ask for at a host.
+func runTests(ctx context.Context, dir, run string, env func(host string) []string) error {
 	out, err := os.Create(filepath.Join(dir, outputFile))
 	if err != nil {
 		return err
 	}
 	defer out.Close()
-	for pkg, binary := range packages {
-		fmt.Fprintln(os.Stderr, "running the tests of", sdk, pkg)
-		cmd := exec.CommandContext(ctx, filepath.Join(dir, binary), "-test.v", "-test.timeout=45m", "-test.run="+run, "-test.skip="+beyond)
-		cmd.Dir = filepath.Join(dir, "sdk", pkg)
-		cmd.Env = append(os.Environ(), env...)
-		cmd.Stdout, cmd.Stderr = out, out
-		var exit *exec.ExitError
-		if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+	for _, pkg := range packages {
+		fmt.Fprintln(os.Stderr, "running the tests of", sdk, pkg.path)
+		if err := runPackage(ctx, dir, pkg, out, env(host), "-test.run="+run, "-test.skip=^"+distantTest+"$"); err != nil {
 			return err
 		}
+	}
+	if wanted, err := regexp.MatchString(run, distantTest); err != nil || !wanted {
+		return err
+	}
+	return runPackage(ctx, dir, rootPackage, out, env(distantHost), "-test.run=^"+distantTest+"$")
+}
+
+// runPackage runs tests of one package. That some fail is no error.
+func runPackage(ctx context.Context, dir string, pkg testPackage, out io.Writer, env []string, flags ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(dir, pkg.binary), append([]string{"-test.v", "-test.timeout=45m"}, flags...)...)
+	cmd.Dir = filepath.Join(dir, "sdk", pkg.path)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stdout, cmd.Stderr = out, out
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		return err
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -53,7 +54,7 @@ func (b *Balancer) pass(client net.Conn) {
 		if b.avoids(node) {
 			continue
 		}
-		server, err := net.Dial("tcp", node.Addr())
+		server, err := node.options.Inside.dial(context.Background(), "tcp", node.Addr())
 		if err != nil {
 			continue
 		}

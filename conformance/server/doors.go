@@ -137,7 +137,7 @@ func (s *Server) Ask(ctx context.Context, method, path string, body []byte) (sta
 	if token, err := os.ReadFile(filepath.Join(s.Data(), "admin-token")); err == nil {
 		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.options.Inside.client().Do(req)
 	if err != nil {
 		return 0, nil, err
 	}

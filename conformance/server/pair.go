@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -19,7 +18,7 @@ import (
 type Location struct {
 	Name  string
 	Nodes []*Server
-	// Link is the way the other location takes to here, to be cut and slowed.
+	// Link is the way the other location takes to here; nil where Pair has a Router.
 	Link *Wire
 }
 
@@ -28,7 +27,11 @@ type Pair struct {
 	West, East *Location
 	Witness    *Witness
 	Front      *Balancer
-	options    PairOptions
+	// Router is the network between the locations and the witness; nil: they share the
+	// machine's, and only what passes between the locations can be cut.
+	Router  *Router
+	options PairOptions
+	kept    bool
 }
 
 // PairOptions say what a pair is.
@@ -38,6 +41,8 @@ type PairOptions struct {
 	Mode      string     // async or sync
 	Automatic bool       // the secondary takes over by itself
 	Group     Properties // further properties of the group
+	// Namespaces gives each location and the witness a network of its own.
+	Namespaces bool
 }
 
 // GroupName is the continuity group that holds Namespace.
@@ -51,18 +56,38 @@ func NewPair(o PairOptions) (*Pair, error) {
 		o.Host = "127.0.0.1"
 	}
 	p := &Pair{options: o}
-	var err error
-	if p.Witness, err = newWitness(o.Binary, filepath.Join(o.Dir, "witness"), o.Host); err != nil {
+	if err := p.prepare(); err != nil {
+		_ = p.Stop()
 		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Pair) prepare() (err error) {
+	o := p.options
+	if o.Namespaces {
+		if p.Router, err = NewRouter("west", "east", "witness"); err != nil {
+			return err
+		}
+	}
+	if p.Witness, err = newWitness(o.Options, p.inside("witness")); err != nil {
+		return err
 	}
 	if p.West, err = p.location("west", o.Deploy); err != nil {
-		return nil, err
+		return err
 	}
 	if p.East, err = p.location("east", ""); err != nil {
-		return nil, err
+		return err
 	}
 	p.Front, err = newBalancer(append(append([]*Server{}, p.West.Nodes...), p.East.Nodes...))
-	return p, err
+	return err
+}
+
+func (p *Pair) inside(name string) *Net {
+	if p.Router == nil {
+		return nil
+	}
+	return p.Router.Net(name)
 }
 
 // location prepares the nodes of one location and the wire that leads to them.
@@ -70,6 +95,7 @@ func (p *Pair) location(name, deploy string) (*Location, error) {
 	o := p.options.Options
 	o.Dir, o.Deploy = filepath.Join(o.Dir, name), deploy
 	o.Args = append(append([]string{}, o.Args...), "--location", name)
+	o.Inside = p.inside(name)
 	l := &Location{Name: name}
 	if p.options.Nodes > 1 {
 		c, err := NewCluster(o, p.options.Nodes)
@@ -85,9 +111,55 @@ func (p *Pair) location(name, deploy string) (*Location, error) {
 		}
 		l.Nodes = []*Server{s}
 	}
+	if p.Router != nil {
+		return l, nil
+	}
 	var err error
 	l.Link, err = newWire(l.Nodes)
 	return l, err
+}
+
+// reached is where the other location dials.
+func (l *Location) reached() (all []string) {
+	if l.Link != nil {
+		return []string{l.Link.Addr()}
+	}
+	for _, s := range l.Nodes {
+		all = append(all, net.JoinHostPort(s.options.Inside.Addr(), fmt.Sprint(s.ports.AMQP)))
+	}
+	return all
+}
+
+// Part lets nothing pass between the locations, until Join.
+func (p *Pair) Part() {
+	if p.Router != nil {
+		p.Router.Mute("west", "east", true)
+		p.Router.Mute("east", "west", true)
+		return
+	}
+	p.West.Link.Cut()
+	p.East.Link.Cut()
+}
+
+// Join ends everything that was done to the lines but their delay.
+func (p *Pair) Join() {
+	if p.Router != nil {
+		p.Router.Mend()
+		return
+	}
+	p.West.Link.Mend()
+	p.East.Link.Mend()
+}
+
+// Delay makes everything between the locations arrive so much later, each way.
+func (p *Pair) Delay(d time.Duration) {
+	if p.Router != nil {
+		p.Router.Delay("west", "east", d)
+		p.Router.Delay("east", "west", d)
+		return
+	}
+	p.West.Link.Delay(d)
+	p.East.Link.Delay(d)
 }
 
 // Start starts everything, declares the pairing and the group in both locations,
@@ -118,25 +190,65 @@ func (p *Pair) Start(ctx context.Context) error {
 	return p.Settled(ctx)
 }
 
-// Stop stops everything.
+// Stop stops everything. Disks of their own are gone then; see Keep.
 func (p *Pair) Stop() error {
-	p.Front.close()
+	if p.Front != nil {
+		p.Front.close()
+	}
 	var stopping sync.WaitGroup
 	var mu sync.Mutex
 	var errs []error
-	for _, l := range []*Location{p.West, p.East} {
-		l.Link.close()
+	fail := func(err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		errs = append(errs, err)
+	}
+	for _, l := range p.locations() {
+		if l.Link != nil {
+			l.Link.close()
+		}
 		for _, s := range l.Nodes {
-			stopping.Go(func() {
-				err := s.Stop()
-				mu.Lock()
-				defer mu.Unlock()
-				errs = append(errs, err)
-			})
+			stopping.Go(func() { fail(s.Stop()) })
 		}
 	}
 	stopping.Wait()
-	return errors.Join(append(errs, p.Witness.Stop())...)
+	if p.Witness != nil {
+		fail(p.Witness.Stop())
+	}
+	for _, d := range p.disks() {
+		if p.kept {
+			fail(d.keep())
+		}
+		fail(d.remove())
+	}
+	if p.Router != nil {
+		fail(p.Router.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Keep has Stop copy what is on disks of their own to where it stays.
+func (p *Pair) Keep() { p.kept = true }
+
+func (p *Pair) locations() (all []*Location) {
+	for _, l := range []*Location{p.West, p.East} {
+		if l != nil {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+func (p *Pair) disks() (all []*Disk) {
+	for _, l := range p.locations() {
+		for _, s := range l.Nodes {
+			all = append(all, s.disk)
+		}
+	}
+	if p.Witness != nil {
+		all = append(all, p.Witness.disk)
+	}
+	return all
 }
 
 // Emulator is the emulator's connection string for the address in front.
@@ -163,7 +275,7 @@ func (p *Pair) declare(ctx context.Context, l *Location) error {
 	}
 	text, err := json.Marshal([]Resource{
 		{Type: "Weir.Continuity/pairings", Name: other.Name, Properties: map[string]any{
-			"peer": other.Name, "endpoints": []string{other.Link.Addr()}, "secret": pairSecret,
+			"peer": other.Name, "endpoints": other.reached(), "secret": pairSecret,
 		}},
 		{Type: "Weir.Continuity/groups", Name: GroupName, Properties: group},
 	})
@@ -298,49 +410,4 @@ func (p *Pair) Primary(ctx context.Context) (*Location, error) {
 		case <-time.After(readyEvery):
 		}
 	}
-}
-
-// Witness is one witness process.
-type Witness struct {
-	binary, dir, addr string
-	process           *process
-}
-
-func newWitness(binary, dir, host string) (*Witness, error) {
-	ports, err := freePorts(host, 1)
-	if err != nil {
-		return nil, err
-	}
-	return &Witness{binary: binary, dir: dir, addr: net.JoinHostPort(host, fmt.Sprint(ports[0]))}, os.MkdirAll(dir, 0o755)
-}
-
-// Addr is where it listens.
-func (w *Witness) Addr() string { return w.addr }
-
-// Start starts the process; it answers a moment later.
-func (w *Witness) Start() (err error) {
-	secret := filepath.Join(w.dir, "secret")
-	if err := os.WriteFile(secret, []byte(pairSecret), 0o600); err != nil {
-		return err
-	}
-	args := []string{"witness", "--listen", w.addr, "--data", filepath.Join(w.dir, "data"), "--secret-file", secret}
-	w.process, err = launch(w.binary, args, os.Environ(), filepath.Join(w.dir, "witness.log"))
-	return err
-}
-
-// Kill ends it as a crash would.
-func (w *Witness) Kill() error {
-	if err := w.process.kill(); err != nil {
-		return err
-	}
-	<-w.process.done
-	return nil
-}
-
-// Stop ends it.
-func (w *Witness) Stop() error {
-	if w.process == nil || !w.process.running() {
-		return nil
-	}
-	return w.Kill()
 }

@@ -20,7 +20,7 @@ type process struct {
 // The thread that starts it stays until the child has ended: the system ends the
 // child with the thread it came from, and that is what keeps a test run that
 // was cut short from leaving servers behind.
-func launch(binary string, args, env []string, logFile string) (*process, error) {
+func launch(binary string, args, env []string, logFile string, inside *Net) (*process, error) {
 	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, err
@@ -33,9 +33,14 @@ func launch(binary string, args, env []string, logFile string) (*process, error)
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
+		if inside == nil {
+			defer runtime.UnlockOSThread() // else the thread ends with the goroutine
+		}
 		defer out.Close()
-		err := cmd.Start()
+		err := inside.enter()
+		if err == nil {
+			err = cmd.Start()
+		}
 		started <- err
 		if err == nil {
 			p.err = cmd.Wait()

@@ -40,6 +40,12 @@ type Options struct {
 	Env    []string // further environment, "NAME=value"
 	Ports  Ports    // zero picks free ones
 	Host   string   // address to listen on; empty is 127.0.0.1
+	Clock  bool     // the process has a wall clock of its own: see SetClock
+	// DiskBytes puts the data directory on a disk of its own, of that size, that can be
+	// filled (see Disk); 0 does not.
+	DiskBytes int64
+	// Inside is the network the process is in; nil: the machine's.
+	Inside *Net
 }
 
 // Server is one weir process that can be stopped, killed and started again.
@@ -48,6 +54,8 @@ type Server struct {
 	options Options
 	ports   Ports
 	member  []string // flags that make it a node of a cluster
+
+	disk *Disk
 
 	mu      sync.Mutex
 	process *process
@@ -70,8 +78,23 @@ func newNode(name string, o Options, member []string) (*Server, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the server's directory: %w", err)
 	}
-	return &Server{name: name, options: o, ports: o.Ports, member: member}, nil
+	s := &Server{name: name, options: o, ports: o.Ports, member: member}
+	if o.Clock {
+		if err := s.SetClock(0, 1); err != nil {
+			return nil, err
+		}
+	}
+	if o.DiskBytes > 0 {
+		var err error
+		if s.disk, err = newDisk(s.Data(), o.DiskBytes); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
+
+// Disk is the disk below the data directory; nil: it has none of its own.
+func (s *Server) Disk() *Disk { return s.disk }
 
 // Start starts the process and waits until it is ready.
 func (s *Server) Start(ctx context.Context) error {
@@ -88,7 +111,7 @@ func (s *Server) Launch() error {
 	if s.process != nil && s.process.running() {
 		return errors.New("the server runs already")
 	}
-	p, err := launch(s.options.Binary, s.args(), append(os.Environ(), s.options.Env...), s.LogFile())
+	p, err := launch(s.options.Binary, s.args(), s.environment(), s.LogFile(), s.options.Inside)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.options.Binary, err)
 	}
@@ -100,7 +123,7 @@ func (s *Server) Launch() error {
 func (s *Server) args() []string {
 	a := []string{"serve", "--data", s.Data(), "--admin", "off"}
 	for _, door := range s.ports.doors() {
-		a = append(a, "--"+door.flag, net.JoinHostPort(s.options.Host, fmt.Sprint(door.port)))
+		a = append(a, "--"+door.flag, net.JoinHostPort(s.options.Inside.listenOn(s.options.Host), fmt.Sprint(door.port)))
 	}
 	if s.options.Deploy != "" {
 		a = append(a, "--deploy", s.options.Deploy)

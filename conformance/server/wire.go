@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Wire is the way to a location: an address that passes connections on to its
-// nodes, and can be slow or cut.
+// Wire is the way to a location on the machine's own network: an address that passes
+// connections on to its nodes, and can be slow or cut.
 type Wire struct {
 	listener net.Listener
 	nodes    []*Server

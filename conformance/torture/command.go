@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -46,7 +47,10 @@ func Locations() *cobra.Command {
 		Long: `Starts two locations of one node or of three, and a witness, lets the clients of
 "weir torture bus" work on them through one address, and does to them what the world
 does: planned switches, SIGKILL and SIGSTOP of the primary, a primary that hears of
-nobody, a cut link, a slow link, a dead witness, several changes at once. A location that
+nobody, a cut link, a slow link, a dead witness, several changes and promotions at once,
+the way home while it catches up, wall clocks that step by up to ten minutes. As root also
+full disks; and with --network namespaces lines that are cut one way or lose packets. What
+the machine does not allow is left out, and the report says so. A location that
 comes back and has something alone is salvaged. With --mode sync nothing acknowledged may
 be missing, whatever happens. With --mode async the tail is now brought back and now
 given up, and what is missing or comes again must be in the ledgers of the salvages, each
@@ -54,6 +58,9 @@ message, and nothing may be in them that nobody did.`,
 	})
 	cmd.Flags().IntVar(&o.Kills, "failovers", 20, "how often something happens to the pair")
 	cmd.Flags().StringVar(&o.Mode, "mode", "sync", "how the locations replicate: sync or async")
+	cmd.Flags().StringVar(&o.WhenAway, "when-away", "", "what a sync primary does while the secondary is away: stop or degrade (default: the seed decides)")
+	cmd.Flags().StringVar(&o.Network, "network", networkAuto, "what lies between the locations: namespaces (a network each; as root on Linux), proxy, or auto")
+	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "do only this, by name (see the report); several with commas")
 	cmd.Flags().DurationVar(&o.RTT, "rtt", 0, "round trip between the locations")
 	return cmd
 }
@@ -121,6 +128,10 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 	if c.Takeovers > 0 {
 		fmt.Fprintf(w, "%d takeovers, clients served by another node or location after %.2f s (at most %.2f)\n", c.Takeovers, c.TakenMedian, c.TakenMax)
 	}
+	c.printBlows(w)
+	if early := r.Verdict.EarliestMs; early > 0 {
+		fmt.Fprintf(w, "a scheduled message came up to %.1f s too soon, by clocks that were set off\n", float64(early)/1000)
+	}
 	if a := r.Verdict.Accounts; a.Tails > 0 {
 		fmt.Fprintf(w, "%d tails with %d messages and %d settlements, at most %d rows; %d came back, %d acknowledged were lost and %d settled came again as their ledgers say\n",
 			a.Tails, a.Messages, a.Settlements, a.Largest, a.Back, a.Lost, a.Repeated)
@@ -132,6 +143,17 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 	fmt.Fprintln(w)
 	r.printViolations(w)
 	return nil
+}
+
+// printBlows says what was done to a pair.
+func (c *Recovery) printBlows(w io.Writer) {
+	for _, name := range slices.Sorted(maps.Keys(c.Blows)) {
+		b := c.Blows[name]
+		fmt.Fprintf(w, "%6d  %s: all well after %.2f s (at most %.2f)\n", b.Count, name, b.Median, b.Max)
+	}
+	for _, why := range c.LeftOut {
+		fmt.Fprintf(w, "  none  %s\n", why)
+	}
 }
 
 func (r *Report) printViolations(w io.Writer) {

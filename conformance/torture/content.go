@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"hash/fnv"
 	"math/rand/v2"
+	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
 
 	"weir/conformance/torture/ledger"
@@ -34,8 +36,15 @@ func message(id, session string) *azservicebus.Message {
 	if session != "" {
 		m.SessionID = &session
 	}
+	if len(m.Body)%3 == 0 {
+		m.TimeToLive = to.Ptr(life)
+	}
 	return m
 }
+
+// life is how long some messages may live: longer than any lies there and the largest step of a
+// clock together, so that none of them may ever expire.
+const life = 30 * time.Minute
 
 // delivery is what the ledger wants to know of a message that came.
 func delivery(place string, dead bool, m *azservicebus.ReceivedMessage) ledger.Delivery {
@@ -45,6 +54,9 @@ func delivery(place string, dead bool, m *azservicebus.ReceivedMessage) ledger.D
 	}
 	if m.SessionID != nil {
 		d.Session = *m.SessionID
+	}
+	if m.EnqueuedTime != nil {
+		d.Stamp = m.EnqueuedTime.UnixMilli()
 	}
 	d.Intact = bytes.Equal(m.Body, bodyOf(m.MessageID)) && m.ApplicationProperties[markProperty] == any(m.MessageID)
 	return d

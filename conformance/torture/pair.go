@@ -20,12 +20,21 @@ type pair struct {
 	*server.Pair
 	once     sync.Once
 	async    bool
+	stops    bool // nothing is acknowledged while the secondary is away
+	skewed   bool // somebody's clock is off
 	random   *rand.Rand
-	delay    time.Duration   // each way
-	switched []time.Duration // from the command until clients were acknowledged again
-	failed   []time.Duration // from the harm until the other location served them
-	rejoined []time.Duration // from the start of a former primary until it follows
+	delay    time.Duration // each way
+	say      func(string, ...any)
+	blows    []blow
+	struck   map[string][]time.Duration // by blow: from its begin until all was well again
+	leftOut  []string                   // blows that this machine does not allow, and why
+	switched []time.Duration            // from the command until clients were acknowledged again
+	failed   []time.Duration            // from the harm until the other location served them
+	rejoined []time.Duration            // from the start of a former primary until it follows
 }
+
+// diskBytes is the size of each node's disk where disks can be filled.
+const diskBytes = 1 << 30
 
 // raisePair starts both locations and the witness.
 func raisePair(ctx context.Context, o Options) (*pair, error) {
@@ -36,41 +45,93 @@ func raisePair(ctx context.Context, o Options) (*pair, error) {
 	if err := server.WriteEstate(deploy, estate()); err != nil {
 		return nil, err
 	}
-	p, err := server.NewPair(server.PairOptions{
-		Options: server.Options{Binary: o.Binary, Dir: o.Dir, Deploy: deploy},
-		Nodes:   o.Nodes, Mode: o.Mode, Automatic: true, Group: server.Properties{"whenAway": "degrade"},
+	p := &pair{
+		async: o.Mode == "async", delay: o.RTT / 2, say: o.Say,
+		random: rand.New(rand.NewPCG(o.Seed, 7)), struck: map[string][]time.Duration{},
+	}
+	away, err := o.whenAway()
+	if err != nil {
+		return nil, err
+	}
+	p.stops = away == awayStop && !p.async
+	namespaces, err := o.namespaces()
+	if err != nil {
+		return nil, err
+	}
+	disks := server.Disks()
+	if p.blows, p.leftOut, err = choose(o.Only, machine{disks: disks, namespaces: namespaces}); err != nil {
+		return nil, err
+	}
+	so := server.Options{Binary: o.Binary, Dir: o.Dir, Deploy: deploy, Clock: true}
+	if needs(p.blows, needsDisks) {
+		so.DiskBytes = diskBytes
+	}
+	p.Pair, err = server.NewPair(server.PairOptions{
+		Options: so, Nodes: o.Nodes, Mode: o.Mode, Automatic: true, Namespaces: namespaces,
+		Group: server.Properties{"whenAway": away},
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.West.Link.Delay(o.RTT / 2)
-	p.East.Link.Delay(o.RTT / 2)
-	return &pair{Pair: p, async: o.Mode == "async", delay: o.RTT / 2, random: rand.New(rand.NewPCG(o.Seed, 7))}, p.Start(ctx)
+	p.Delay(p.delay)
+	if p.stops {
+		p.say("while the secondary is away nothing is acknowledged (--when-away stop)")
+	}
+	for _, why := range p.leftOut {
+		p.say("left out: %s", why)
+	}
+	return p, p.Start(ctx)
 }
 
-func (p *pair) fall() { p.once.Do(func() { _ = p.Stop() }) }
+// Values of Options.WhenAway.
+const (
+	awayStop    = "stop"
+	awayDegrade = "degrade"
+)
+
+// whenAway is what the group declares; the seed decides where nothing was said.
+func (o Options) whenAway() (string, error) {
+	switch o.WhenAway {
+	case awayStop, awayDegrade:
+		return o.WhenAway, nil
+	case "":
+		return []string{awayDegrade, awayStop}[rand.New(rand.NewPCG(o.Seed, 11)).IntN(2)], nil
+	}
+	return "", fmt.Errorf("--when-away may be %s or %s, not %q", awayStop, awayDegrade, o.WhenAway)
+}
+
+// Values of Options.Network.
+const (
+	networkAuto       = "auto"
+	networkProxy      = "proxy"
+	networkNamespaces = "namespaces"
+)
+
+// namespaces says whether each location gets a network of its own.
+func (o Options) namespaces() (bool, error) {
+	switch o.Network {
+	case networkNamespaces:
+		return true, server.Networks()
+	case networkAuto:
+		return server.Networks() == nil, nil
+	case networkProxy, "":
+		return false, nil
+	}
+	return false, fmt.Errorf("--network may be %s, %s or %s, not %q", networkAuto, networkNamespaces, networkProxy, o.Network)
+}
+
+func (p *pair) fall() {
+	p.once.Do(func() {
+		if p.Pair != nil {
+			_ = p.Stop()
+		}
+	})
+}
+
+// keep has what is on disks of their own outlive them.
+func (p *pair) keep() { p.Keep() }
 
 func (p *pair) connection() string { return p.Emulator() }
-
-// blow is one way to harm a pair so that the group changes location, or must not.
-type blow struct {
-	name   string
-	strike func(p *pair, ctx context.Context, rec *recorder, primary *server.Location) error
-}
-
-var blows = []blow{
-	{"planned switch", (*pair).change},
-	{"planned switch", (*pair).change},
-	{"the primary is killed", (*pair).crash},
-	{"the primary is killed", (*pair).crash},
-	{"the primary stands still", (*pair).freeze},
-	{"the locations are cut off from each other", (*pair).part},
-	{"the witness is killed", (*pair).blind},
-	{"the primary is isolated", (*pair).isolate},
-	{"the primary is isolated", (*pair).isolate},
-	{"the link is slow", (*pair).slow},
-	{"two changes at once", (*pair).collide},
-}
 
 // harm strikes as often as was asked.
 func (p *pair) harm(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error {
@@ -82,7 +143,7 @@ func (p *pair) harm(ctx context.Context, o Options, rec *recorder, random *rand.
 		if err := wait(ctx, calmMin+time.Duration(random.Int64N(int64(calmMax-calmMin)))); err != nil {
 			return err
 		}
-		b := blows[random.IntN(len(blows))]
+		b := p.blows[random.IntN(len(p.blows))]
 		primary, err := p.Primary(ctx)
 		if err != nil {
 			return err
@@ -90,195 +151,63 @@ func (p *pair) harm(ctx context.Context, o Options, rec *recorder, random *rand.
 		began := time.Now()
 		outage := ledger.Outage{Start: rec.now()}
 		if err := b.strike(p, ctx, rec, primary); err != nil {
+			p.keep()
 			return errors.Join(fmt.Errorf("failover %d, %s, primary %s: %w", n, b.name, primary.Name, err), p.tails())
 		}
 		outage.End = rec.now()
 		rec.outage(outage)
+		p.struck[b.name] = append(p.struck[b.name], time.Since(began))
 		o.Say("%d of %d: %s (it was %s): %.2f s in all; %d acknowledged, %d completed", n, o.Kills, b.name, primary.Name, time.Since(began).Seconds(), rec.acknowledged.Load(), rec.completed.Load())
+	}
+	if err := p.setRight(rec); err != nil {
+		return err
 	}
 	return wait(ctx, time.Until(end))
 }
 
-// change is a planned switch. No client may be refused for longer than it lasts.
-func (p *pair) change(ctx context.Context, rec *recorder, primary *server.Location) error {
-	began, acknowledged := time.Now(), rec.acknowledged.Load()
-	if _, err := primary.Switch(ctx, p.Other(primary).Name); err != nil {
-		return err
-	}
-	if err := p.serves(ctx, p.Other(primary)); err != nil {
-		return err
-	}
-	if err := flow(ctx, rec, max(acknowledged, rec.acknowledged.Load())); err != nil {
-		return err
-	}
-	p.switched = append(p.switched, time.Since(began))
-	return p.Settled(ctx)
-}
-
-// crash kills every node of the primary, and starts them again when the other
-// location serves.
-func (p *pair) crash(ctx context.Context, rec *recorder, primary *server.Location) error {
-	began := time.Now()
-	for _, s := range primary.Nodes {
-		if err := s.Kill(); err != nil {
-			return err
-		}
-	}
-	if err := p.takenOver(ctx, rec, primary, began); err != nil {
-		return err
-	}
-	for _, s := range primary.Nodes {
-		if err := s.Launch(); err != nil {
-			return err
-		}
-	}
-	return p.comesBack(ctx, rec, primary)
-}
-
-// freeze stops every node of the primary as a machine does that runs out of
-// everything, and lets it go on when the other location serves. Nobody hears a word
-// from a node that stands still, so the balancer's health check has to move clients.
-func (p *pair) freeze(ctx context.Context, rec *recorder, primary *server.Location) error {
-	began := time.Now()
-	for _, s := range primary.Nodes {
-		if err := s.Pause(); err != nil {
-			return err
-		}
-	}
-	p.Front.Avoid(primary.Nodes...)
-	err := p.takenOver(ctx, rec, primary, began)
-	for _, s := range primary.Nodes {
-		err = errors.Join(err, s.Resume())
-	}
-	p.Front.Accept(primary.Nodes...)
-	if err != nil {
-		return err
-	}
-	return p.comesBack(ctx, rec, primary)
-}
-
-// cutFor is how long the locations do not hear each other.
-const cutFor = 3 * time.Second
-
-// part cuts the link: with the witness's vote the primary stays what it is.
-func (p *pair) part(ctx context.Context, rec *recorder, primary *server.Location) error {
-	for _, l := range []*server.Location{p.West, p.East} {
-		l.Link.Cut()
-	}
-	err := wait(ctx, cutFor)
-	for _, l := range []*server.Location{p.West, p.East} {
-		l.Link.Mend()
-	}
-	if err != nil {
-		return err
-	}
-	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
-		return err
-	}
-	return p.Settled(ctx)
-}
-
-// blind kills the witness for a while: the secondary's vote keeps the primary.
-func (p *pair) blind(ctx context.Context, rec *recorder, primary *server.Location) error {
-	if err := p.Witness.Kill(); err != nil {
-		return err
-	}
-	if err := wait(ctx, cutFor); err != nil {
-		return err
-	}
-	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
-		return err
-	}
-	if err := p.Witness.Start(); err != nil {
-		return err
-	}
-	return p.Settled(ctx)
-}
-
-// choice is what becomes of a tail: what may not be lost is brought back.
-func (p *pair) choice() string {
-	if p.async && p.random.IntN(3) == 0 {
-		return groups.Drop
-	}
-	return groups.Reinject
-}
-
-// isolationFor is how long a primary hears of nobody: longer than detection takes.
-const isolationFor = 20 * time.Second
-
-// isolate keeps the primary away from the other location and the witness, while clients
-// still reach it: what it accepts until it notices is its own.
-func (p *pair) isolate(ctx context.Context, rec *recorder, primary *server.Location) error {
-	began := time.Now()
-	if err := primary.Isolate(ctx, isolationFor); err != nil {
-		return err
-	}
-	p.Front.Avoid(primary.Nodes...) // as a router does with a location that has lost the group
-	err := p.takenOver(ctx, rec, primary, began)
-	p.Front.Accept(primary.Nodes...)
-	if err = errors.Join(err, primary.Isolate(ctx, 0)); err != nil {
-		return err
-	}
-	return p.comesBack(ctx, rec, primary)
-}
-
-// slow delays everything between the locations for a while.
-func (p *pair) slow(ctx context.Context, rec *recorder, _ *server.Location) error {
-	for _, l := range []*server.Location{p.West, p.East} {
-		l.Link.Delay(p.delay + slowDelay)
-	}
-	err := wait(ctx, cutFor)
-	for _, l := range []*server.Location{p.West, p.East} {
-		l.Link.Delay(p.delay)
-	}
-	if err != nil {
-		return err
-	}
-	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
-		return err
-	}
-	return p.Settled(ctx)
-}
-
-// slowDelay is added each way.
-const slowDelay = 200 * time.Millisecond
-
-// collide asks for several changes at once: two switches and a promotion. One of them
-// wins, or none; there is one primary afterwards.
-func (p *pair) collide(ctx context.Context, rec *recorder, primary *server.Location) error {
-	other := p.Other(primary)
-	var all sync.WaitGroup
-	for _, ask := range []func(){
-		func() { _, _ = primary.Switch(ctx, other.Name) },
-		func() { _, _ = other.Switch(ctx, other.Name) },
-		func() { _, _ = other.Promote(ctx, false) },
-		func() { _, _ = primary.Promote(ctx, false) },
-	} {
-		all.Go(ask) // refusals are as good as successes
-	}
-	all.Wait()
-	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
-		return err
-	}
-	for _, l := range []*server.Location{p.West, p.East} {
-		if g, err := l.Group(ctx); err == nil && g.Standing == groups.Salvage {
-			if err := p.comesBack(ctx, rec, l); err != nil {
-				return err
-			}
-		}
-	}
-	return p.Settled(ctx)
-}
-
-// takenOver waits until the other location serves the clients.
+// takenOver waits until the other location serves the clients. Where nothing is
+// acknowledged while a location is away, that it would is all there is to wait for.
 func (p *pair) takenOver(ctx context.Context, rec *recorder, primary *server.Location, began time.Time) error {
 	if err := p.serves(ctx, p.Other(primary)); err != nil {
 		return err
 	}
+	if !p.stops {
+		if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
+			return err
+		}
+	}
+	p.failed = append(p.failed, time.Since(began))
+	return nil
+}
+
+// recovers waits until clients are served and the pair is at rest, and decides about
+// what a location has alone.
+func (p *pair) recovers(ctx context.Context, rec *recorder) error {
+	if err := p.rests(ctx, rec); err != nil {
+		return err
+	}
 	if err := flow(ctx, rec, rec.acknowledged.Load()); err != nil {
 		return err
 	}
-	p.failed = append(p.failed, time.Since(began))
+	return p.Settled(ctx)
+}
+
+// rests waits until the pair is at rest.
+func (p *pair) rests(ctx context.Context, rec *recorder) error {
+	limit, cancel := context.WithTimeout(ctx, recoverWithin)
+	defer cancel()
+	for !p.AtRest(limit) {
+		for _, l := range []*server.Location{p.West, p.East} {
+			if g, err := l.Group(limit); err == nil && g.Standing == groups.Salvage {
+				if err := p.salvage(limit, rec, l, p.choice()); err != nil {
+					return err
+				}
+			}
+		}
+		if wait(limit, 20*time.Millisecond) != nil {
+			return p.Settled(ctx) // says what it is waiting for
+		}
+	}
 	return nil
 }
 
@@ -297,27 +226,15 @@ func (p *pair) serves(ctx context.Context, l *server.Location) error {
 	}
 }
 
-// comesBack waits until a former primary follows; where its history has parted it
-// what it had alone is brought back, or given up where that may be lost.
-func (p *pair) comesBack(ctx context.Context, rec *recorder, l *server.Location) error {
+// comesBack waits until a former primary follows, and clients are served; where its
+// history has parted, what it had alone is brought back, or given up where that may be lost.
+func (p *pair) comesBack(ctx context.Context, rec *recorder, _ *server.Location) error {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
-	defer cancel()
-	for {
-		g, err := l.Group(ctx)
-		switch {
-		case err == nil && g.Standing == groups.Salvage:
-			if err := p.salvage(ctx, rec, l, p.choice()); err != nil {
-				return err
-			}
-		case err == nil && g.Standing == "secondary" && p.AtRest(ctx):
-			p.rejoined = append(p.rejoined, time.Since(began))
-			return nil
-		}
-		if wait(ctx, 20*time.Millisecond) != nil {
-			return fmt.Errorf("%s did not come back within %s: %+v, %w", l.Name, recoverWithin, g, err)
-		}
+	if err := p.rests(ctx, rec); err != nil {
+		return err
 	}
+	p.rejoined = append(p.rejoined, time.Since(began))
+	return flow(ctx, rec, rec.acknowledged.Load())
 }
 
 func (p *pair) tails() error {
@@ -335,5 +252,14 @@ func (p *pair) recovery() Recovery {
 	r.TakenMedian, r.TakenMax = spread(p.failed)
 	r.SwitchedMedian, r.SwitchedMax = spread(p.switched)
 	r.ReadyMedian, r.ReadyMax = spread(p.rejoined)
+	r.LeftOut = p.leftOut
+	for name, took := range p.struck {
+		if r.Blows == nil {
+			r.Blows = map[string]Struck{}
+		}
+		b := Struck{Count: len(took)}
+		b.Median, b.Max = spread(took)
+		r.Blows[name] = b
+	}
 	return r
 }

@@ -127,6 +127,13 @@ func (r *recorder) tail(t ledger.Tail) {
 	r.h.Tails = append(r.h.Tails, t)
 }
 
+// skewed writes down that a broker's clock is off from now on.
+func (r *recorder) skewed(off time.Duration, pace float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.h.Skews = append(r.h.Skews, ledger.Skew{Wall: time.Now().UnixMilli(), Ahead: off.Milliseconds(), Gains: pace - 1})
+}
+
 func (r *recorder) remaining(place string, ids []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

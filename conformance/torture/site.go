@@ -202,7 +202,20 @@ type Recovery struct {
 	Switches       int     `json:"switches,omitempty"`          // planned, between locations
 	SwitchedMedian float64 `json:"switched_s_median,omitempty"` // command until clients were acknowledged again
 	SwitchedMax    float64 `json:"switched_s_max,omitempty"`
+
+	Blows   map[string]Struck `json:"blows,omitempty"`    // what was done to a pair
+	LeftOut []string          `json:"left_out,omitempty"` // what this machine does not allow, and why
 }
+
+// Struck is how often something was done to a pair, and how long it took from there
+// until all was well again, in seconds.
+type Struck struct {
+	Count  int     `json:"count"`
+	Median float64 `json:"s_median"`
+	Max    float64 `json:"s_max"`
+}
+
+func (s *site) keep() {} // its data lies where it stays
 
 func (s *site) recovery() Recovery {
 	r := Recovery{Takeovers: len(s.taken)}

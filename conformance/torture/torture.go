@@ -35,6 +35,9 @@ type Options struct {
 	Nodes    int           // 1, or 3 for a location of three nodes
 	Kills    int           // how often the owner is killed, or the group changes location
 	Mode     string        // two locations, replicated "sync" or "async"; empty: one location
+	WhenAway string        // two locations, sync: "stop" or "degrade"; empty: the seed decides
+	Network  string        // two locations: "auto", "namespaces" or "proxy"; empty is proxy
+	Only     []string      // blows to two locations, by name; empty: all
 	RTT      time.Duration // round trip between the locations
 	Duration time.Duration // load goes on at least this long
 	Seed     uint64
@@ -91,6 +94,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		report.Dir = ""
 		return report, nil
 	}
+	site.keep()
 	return report, saveHistory(filepath.Join(o.Dir, "history.json"), history)
 }
 
@@ -100,6 +104,8 @@ type stage interface {
 	// harm does its worst as often as was asked, and returns when clients are served.
 	harm(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error
 	recovery() Recovery
+	// keep has fall leave data where somebody can look at it.
+	keep()
 	fall()
 }
 

@@ -72,7 +72,7 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err err
 // caller finds out who asks. What comes from another node of the location was judged
 // there, and says who asked.
 func (a *API) caller(r *http.Request) (caller, error) {
-	c := caller{Peer: peerOf(r).String()}
+	c := caller{Peer: PeerOf(r).String()}
 	if a.fromNode(r) {
 		if text := r.Header.Get(callerHeader); text != "" {
 			return c, read(text, &c)

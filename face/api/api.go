@@ -19,10 +19,12 @@
 //	GET    /healthz/live, /healthz/ready, /health (as the emulator answers)
 //	GET    /metrics
 //	GET    /status                    node, units, roles, owners, epochs, positions
+//	GET    /audit                     who did what, and who was refused
 //	POST   /deploy?name=FILE          apply a document file of any known form
 //	*      /subscriptions/, /providers/, /tenants   Azure Resource Manager (face/arm)
 //	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
 //	GET    /debug/pprof/...           when switched on
+//	*      everything else, and what is certainly the message service's: its own API
 package api
 
 import (
@@ -36,6 +38,7 @@ import (
 	"net/http/httputil"
 	"net/http/pprof"
 	"runtime/debug"
+	"strings"
 
 	"weir/face/answer"
 	"weir/face/arm"
@@ -84,6 +87,11 @@ type Options struct {
 
 	// ServeAMQP serves a connection until it ends; nil when no service speaks AMQP.
 	ServeAMQP func(ctx context.Context, conn net.Conn, state *tls.ConnectionState)
+	// Bus answers requests of the message service's own API, and Mine tells of a request
+	// that it is certainly one of them; others are its when nobody here knows their path.
+	// It bounds what it reads. peer is where the request came from. nil: there is none.
+	Bus  func(w http.ResponseWriter, r *http.Request, peer net.Addr)
+	Mine func(r *http.Request) bool
 	// Owner gives the way to the node that owns the registry, which answers what
 	// manages it; a nil way when that is this node. nil: it always is.
 	Owner func(ctx context.Context) (http.RoundTripper, error)
@@ -97,6 +105,9 @@ type Options struct {
 
 	// Continuity gives the handler below /continuity/, for administrators; nil: none.
 	Continuity func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
+
+	// AuditLog gives the handler of GET /audit, for administrators; nil: none.
+	AuditLog func(refuse func(http.ResponseWriter, *http.Request, error)) http.Handler
 
 	WebOrigins []string // origins or hosts whose pages may open the WebSocket; "*" is all
 	Pprof      bool
@@ -136,6 +147,10 @@ func New(life context.Context, o Options) *API {
 	if o.Continuity != nil {
 		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
 		a.mux.HandleFunc("/continuity/", a.admitted(h.ServeHTTP))
+	}
+	if o.AuditLog != nil {
+		h := o.AuditLog(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
+		a.mux.HandleFunc("/audit", a.admitted(h.ServeHTTP))
 	}
 	a.mux.HandleFunc("/", a.nothing)
 	if o.Pprof {
@@ -183,12 +198,29 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer.Refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
 		}
 	}()
+	if a.forBus(r) {
+		a.o.Bus(w, r, PeerOf(r))
+		return
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, bodyBytesMax)
 	if arm.Owns(r.URL.Path) { // in any case, and with slashes that the mux would mend
 		a.arm(w, r)
 		return
 	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// forBus reports whether a request is the message service's: entities may be called as
+// paths here are.
+func (a *API) forBus(r *http.Request) bool {
+	if a.o.Bus == nil || strings.EqualFold(r.URL.Path, amqpPath) {
+		return false
+	}
+	if a.o.Mine(r) {
+		return true
+	}
+	_, pattern := a.mux.Handler(r)
+	return pattern == "/" && !arm.Owns(r.URL.Path) && r.Header.Get("Authorization") != ""
 }
 
 // byOwner lets the node that owns the registry answer.

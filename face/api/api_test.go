@@ -353,11 +353,11 @@ func socket(t *testing.T, server *httptest.Server, origin string, protocols ...s
 func TestProxiedPeerIsNotFromThisMachine(t *testing.T) {
 	r := httptest.NewRequest("GET", amqpPath, nil)
 	r.RemoteAddr = "127.0.0.1:4711"
-	if got := peerOf(r).String(); got != "127.0.0.1:4711" {
+	if got := PeerOf(r).String(); got != "127.0.0.1:4711" {
 		t.Error(got)
 	}
 	r.Header.Set("X-Forwarded-For", "203.0.113.9")
-	if got := peerOf(r).(*net.TCPAddr); got.IP.IsLoopback() {
+	if got := PeerOf(r).(*net.TCPAddr); got.IP.IsLoopback() {
 		t.Error(got)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,8 +42,16 @@ func (a *API) overWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	conn := websocket.NetConn(a.life, socket, websocket.MessageBinary)
 	socket.SetReadLimit(socketMessageBytesMax) // NetConn takes the limit away
-	a.o.ServeAMQP(a.life, tunnel{conn, peerOf(r)}, r.TLS)
+	a.o.ServeAMQP(asOf{a.life, r.Context()}, tunnel{conn, PeerOf(r)}, r.TLS)
 }
+
+// asOf is a context that lives as the program does, and knows what a request's knew.
+type asOf struct {
+	context.Context
+	request context.Context
+}
+
+func (c asOf) Value(key any) any { return c.request.Value(key) }
 
 func (a *API) acceptable(r *http.Request) error {
 	if a.o.ServeAMQP == nil {
@@ -103,9 +112,9 @@ type tunnel struct {
 // RemoteAddr is the client's address.
 func (t tunnel) RemoteAddr() net.Addr { return t.peer }
 
-// peerOf is where a request came from. What a proxy passes on is from nowhere we
+// PeerOf is where a request came from. What a proxy passes on is from nowhere we
 // know: above all it is not from this machine.
-func peerOf(r *http.Request) net.Addr {
+func PeerOf(r *http.Request) net.Addr {
 	for _, name := range []string{"Forwarded", "X-Forwarded-For", "Via"} {
 		if r.Header.Get(name) != "" {
 			return &net.TCPAddr{}

@@ -190,6 +190,7 @@ func document(body []byte, id resource.ID) (resource.Document, error) {
 	if len(docs) != 1 {
 		return resource.Document{}, fault.New(fault.Invalid, "The body declares %d resources; POST /deploy takes several.", len(docs))
 	}
+	docs[0].ForgetLines()
 	return docs[0], nil
 }
 

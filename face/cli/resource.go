@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"weir/face/api"
@@ -39,50 +38,6 @@ func (l *line) showDeployed(all api.Deployed) error {
 	}
 	fmt.Fprintln(l.Err, plural(len(all.Resources), "resource")+" applied")
 	return nil
-}
-
-func (l *line) get() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "get ID", Short: "Show a resource by its id", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			return l.show(cmd.Context(), d, args[0])
-		},
-	}, "look")
-}
-
-func (l *line) list() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "list ID/TYPES", Short: "List the resources of a type in another", Args: cobra.ExactArgs(1),
-		Example: "  weir list /subscriptions/S/resourceGroups/G/providers/Microsoft.ServiceBus/namespaces/NS/queues",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			return l.showList(cmd.Context(), d, args[0], nil)
-		},
-	}, "look")
-}
-
-func (l *line) remove() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "delete ID", Short: "Delete a resource by its id, with all that lies in it", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			if err := d.call(cmd.Context(), "DELETE", path(args[0]), nil, nil); err != nil {
-				return err
-			}
-			fmt.Fprintf(l.Err, "deleted %s\n", args[0])
-			return nil
-		},
-	}, "look")
 }
 
 // path escapes an id for a URL, segment by segment.

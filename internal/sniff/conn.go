@@ -11,7 +11,12 @@ type Conn struct {
 	net.Conn
 	head []byte // read already, still to be given out
 	tls  *tls.ConnectionState
+
+	external bool
 }
+
+// External reports whether the connection came through a door for other networks.
+func (c *Conn) External() bool { return c.external }
 
 // Read gives out the looked-at bytes first.
 func (c *Conn) Read(p []byte) (int, error) {

@@ -32,6 +32,7 @@ type Options struct {
 	Timeout     time.Duration // from accept to hand-over; 10 s
 	SniffingMax int           // connections looked at at once; 1,024
 	Logger      *slog.Logger  // discarded
+	External    bool          // a door for other networks: its connections say so, and TLS is all it speaks
 }
 
 const (
@@ -214,7 +215,10 @@ func (d *Door) look(raw net.Conn) {
 	}
 }
 
-var errTLSRefused = errors.New("TLS is not spoken here")
+var (
+	errTLSRefused   = errors.New("TLS is not spoken here")
+	errPlainRefused = errors.New("nothing but TLS is spoken here")
+)
 
 // classify reads the head of the connection, through TLS if it begins with that.
 func (d *Door) classify(raw net.Conn) (*Conn, error) {
@@ -222,7 +226,11 @@ func (d *Door) classify(raw net.Conn) (*Conn, error) {
 	if err := d.readHead(conn); err != nil {
 		return nil, err
 	}
+	conn.external = d.options.External
 	if conn.head[0] != tlsHandshake {
+		if d.options.External {
+			return nil, errPlainRefused
+		}
 		return conn, nil
 	}
 	if d.options.TLS == nil {
@@ -233,7 +241,7 @@ func (d *Door) classify(raw net.Conn) (*Conn, error) {
 		return nil, err
 	}
 	state := secured.ConnectionState()
-	inner := &Conn{Conn: secured, tls: &state}
+	inner := &Conn{Conn: secured, tls: &state, external: conn.external}
 	return inner, d.readHead(inner)
 }
 

@@ -164,6 +164,43 @@ func TestTLSIsRefusedWithoutACertificate(t *testing.T) {
 	}
 }
 
+// A door for other networks speaks nothing in the clear, and its connections say where
+// they came from.
+func TestExternal(t *testing.T) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := New(socket, Options{TLS: certificate(t), External: true})
+	rest := d.Rest()
+	go d.Serve()
+	defer d.Close()
+	plain, err := net.Dial("tcp", socket.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	if _, err := io.WriteString(plain, "GET / HTTP/1.1\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := io.ReadAll(plain); len(got) > 0 {
+		t.Errorf("in the clear it answered %q", got)
+	}
+	go func() {
+		if secured, err := tls.Dial("tcp", socket.Addr().String(), &tls.Config{InsecureSkipVerify: true}); err == nil {
+			io.WriteString(secured, "GET / HTTP/1.1\r\n")
+		}
+	}()
+	conn, err := rest.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if c := conn.(*Conn); !c.External() || c.TLS() == nil {
+		t.Errorf("external: %v, TLS: %v", c.External(), c.TLS() != nil)
+	}
+}
+
 func TestSilentConnectionIsClosedAfterTheTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := newPipes()

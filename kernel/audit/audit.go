@@ -16,34 +16,26 @@ package audit
 
 import (
 	"context"
-	"time"
-)
 
-// Outcome is how an operation ended.
-type Outcome string
-
-// The outcomes.
-const (
-	Succeeded Outcome = "Succeeded"
-	Failed    Outcome = "Failed"  // it was allowed, and did not work
-	Refused   Outcome = "Refused" // it was not allowed
+	"weir/kernel/audit/history"
 )
 
 // Entry is one operation, or several refusals that differ in nothing but their time.
-type Entry struct {
-	Time        time.Time `json:"time"`             // of the last one; the log sets it where it is zero
-	First       time.Time `json:"first,omitzero"`   // of the first, where there are several
-	Count       int       `json:"count,omitempty"`  // how many; 0 is one
-	Caller      string    `json:"caller"`           // who: a rule, an application, a user, "administrator"; empty when nobody proved to be anybody
-	Object      string    `json:"object,omitempty"` // the caller's object id, where there is one
-	Action      string    `json:"action"`           // what: Microsoft.ServiceBus/namespaces/queues/write
-	Scope       string    `json:"scope"`            // where: a resource id
-	Door        string    `json:"door"`             // arm, atom, rest, amqp, deploy
-	Peer        string    `json:"peer,omitempty"`   // the address it came from
-	Outcome     Outcome   `json:"outcome"`
-	Code        string    `json:"code,omitempty"`        // of the error
-	Reason      string    `json:"reason,omitempty"`      // its sentence
-	Correlation string    `json:"correlation,omitempty"` // x-ms-correlation-request-id or the request's own id
+type Entry = history.Entry
+
+// Outcome is how an operation ended.
+type Outcome = history.Outcome
+
+// The outcomes.
+const (
+	Succeeded = history.Succeeded
+	Failed    = history.Failed
+	Refused   = history.Refused
+)
+
+// Page is the answer of GET /audit. It is stable: programs read it.
+type Page struct {
+	Entries []Entry `json:"entries"`
 }
 
 // Log takes entries. Note returns when the entry is durable, or with an error when it

@@ -156,7 +156,7 @@ func TestKeepingATerm(t *testing.T) {
 		defer cancel()
 		var until time.Time
 		ended := make(chan error, 1)
-		go func() { ended <- west.Keep(ctx, 1, func(u time.Time) { until = u }) }()
+		go func() { ended <- west.Keep(ctx, 1, func(r ballot.Round) { until = r.Until }) }()
 		for range 20 {
 			time.Sleep(time.Second)
 			if !time.Now().Before(until) {
@@ -191,7 +191,10 @@ func TestAMajorityIsNeeded(t *testing.T) {
 		if r, err := p.Acquire(t.Context(), 1); !errors.Is(err, ballot.ErrLost) || r.Won || len(r.Replies) != 3 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		if waited := time.Since(began); waited > ballot.TTLDefault/2 {
+		if r, _ := p.Acquire(t.Context(), 1); !strings.Contains(r.Why(), "east did not answer") || !strings.Contains(r.Why(), "witness did not answer") {
+			t.Errorf("who did not answer is not named: %s", r.Why())
+		}
+		if waited := time.Since(began) / 2; waited > ballot.TTLDefault/2 {
 			t.Errorf("it waited %s for voters that are silent", waited)
 		}
 	})
@@ -223,7 +226,7 @@ func TestWhoLosesAVoteChangesNothing(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		told := 0
-		if err := west.Keep(ctx, 1, func(time.Time) { told++ }); !errors.Is(err, context.DeadlineExceeded) || told < 20 {
+		if err := west.Keep(ctx, 1, func(r ballot.Round) { told += r.Granted / 2 }); !errors.Is(err, context.DeadlineExceeded) || told < 20 {
 			t.Errorf("kept %d times, then %v", told, err)
 		}
 	})

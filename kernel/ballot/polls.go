@@ -39,7 +39,8 @@ type Reply struct {
 
 // Round is what all of them said.
 type Round struct {
-	Replies []Reply // of those heard before the round was decided
+	Replies []Reply   // of those heard before the round was decided, and who was silent until then
+	Poll    core.Poll // what they come to
 	Granted int
 	Won     bool      // a majority granted it
 	Until   time.Time // how long a Hold that was won may be relied on
@@ -82,23 +83,30 @@ func (p *Polls) round(ctx context.Context, r Request, enough func(*Round) bool) 
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, p.ttl()/roundsPerTTL)
 	defer cancel()
-	replies := make(chan Reply, len(p.Voters))
-	for _, v := range p.Voters {
+	type heard struct {
+		voter int
+		Reply
+	}
+	replies := make(chan heard, len(p.Voters))
+	for i, v := range p.Voters {
 		go func() {
 			a, err := v.Voter.Ask(ctx, p.Group, r)
-			replies <- Reply{v.Name, a, err}
+			replies <- heard{i, Reply{v.Name, a, err}}
 		}()
 	}
-	var round Round
-	for range p.Voters {
+	round := Round{Poll: core.Poll{Voters: len(p.Voters), Location: p.Location}}
+	answered := make([]bool, len(p.Voters))
+	for len(round.Replies) < len(p.Voters) && !enough(&round) {
 		select {
-		case reply := <-replies:
-			round.take(reply)
+		case h := <-replies:
+			answered[h.voter] = true
+			round.take(h.Reply)
 		case <-ctx.Done():
-			round.take(Reply{Name: "a voter", Err: ctx.Err()})
-		}
-		if enough(&round) {
-			break
+			for i, v := range p.Voters {
+				if !answered[i] {
+					round.take(Reply{Name: v.Name, Err: ctx.Err()})
+				}
+			}
 		}
 	}
 	round.Won = round.Granted >= core.Majority(len(p.Voters))
@@ -113,12 +121,9 @@ func (r *Round) take(reply Reply) {
 	if reply.Err != nil {
 		return
 	}
-	if reply.Answer.Granted {
-		r.Granted++
-	}
-	if reply.Answer.Term > r.Term {
-		r.Term, r.Holder = reply.Answer.Term, reply.Answer.Holder
-	}
+	r.Poll.Answers = append(r.Poll.Answers, reply.Answer)
+	r.Granted = r.Poll.Granted()
+	r.Term, r.Holder, _ = r.Poll.Newest()
 }
 
 // Look asks what the voters know.
@@ -130,9 +135,9 @@ var ErrLost = errors.New("ballot: no majority")
 // Acquire asks once for a term. It looks first whether a majority would grant it: a vote
 // that was given to a candidate who lost is one that the present holder lacks.
 func (p *Polls) Acquire(ctx context.Context, term uint64) (Round, error) {
-	look := p.round(ctx, Request{Verb: core.Look}, func(r *Round) bool { return p.willing(r, term) >= core.Majority(len(p.Voters)) })
-	if p.willing(&look, term) < core.Majority(len(p.Voters)) {
-		look.Granted, look.Won = 0, false
+	look := p.round(ctx, Request{Verb: core.Look}, func(r *Round) bool { return r.Poll.Willing(term) >= r.Poll.Majority() })
+	if look.Poll.Willing(term) < look.Poll.Majority() {
+		look.reluctant(term)
 		return look, fmt.Errorf("%w for term %d of %s: %s", ErrLost, term, p.Group, look.Why())
 	}
 	r := p.Round(ctx, Request{Verb: core.Hold, Term: term})
@@ -142,22 +147,15 @@ func (p *Polls) Acquire(ctx context.Context, term uint64) (Round, error) {
 	return r, nil
 }
 
-// willing counts those that were looked at and would grant a term, and writes down why
-// the others would not.
-func (p *Polls) willing(r *Round, term uint64) (n int) {
+// reluctant makes a look the refusal of a term: who would not grant it says why.
+func (r *Round) reluctant(term uint64) {
+	r.Granted, r.Won = 0, false
 	for i := range r.Replies {
-		a := &r.Replies[i].Answer
-		switch {
-		case r.Replies[i].Err != nil:
-		case a.Term > term || a.Term == term && a.Holder != p.Location:
-			a.Granted, a.Reason = false, fmt.Sprintf("%s holds term %d", a.Holder, a.Term)
-		case a.Holder != "" && a.Holder != p.Location && a.Left > 0:
-			a.Granted, a.Reason = false, fmt.Sprintf("%s holds term %d and was heard of; its grant lasts another %s", a.Holder, a.Term, a.Left.Round(time.Millisecond))
-		default:
-			n++
+		if a := &r.Replies[i].Answer; r.Replies[i].Err == nil {
+			a.Reason = r.Poll.Reluctant(*a, term)
+			a.Granted = a.Reason == ""
 		}
 	}
-	return n
 }
 
 // Pass gives the next term to another location. The caller relies on its own term no
@@ -171,7 +169,7 @@ func (p *Polls) Pass(ctx context.Context, term uint64, to string) (Round, error)
 	return r, nil
 }
 
-// Deposed is the end of Keep: another location holds a later term.
+// Deposed is the end of Keep: a majority of the voters knows of a later term.
 type Deposed struct {
 	Term   uint64
 	Holder string
@@ -180,21 +178,21 @@ type Deposed struct {
 // Error says who.
 func (d *Deposed) Error() string { return fmt.Sprintf("%s holds term %d", d.Holder, d.Term) }
 
-// Keep holds a term until ctx ends or a later one is heard of; then the error is a
-// *Deposed. After each round that was won it tells until when that may be relied on;
-// what was told before stays true when a round is lost.
-func (p *Polls) Keep(ctx context.Context, term uint64, told func(until time.Time)) error {
+// Keep holds a term until ctx ends or it is over; then the error is a *Deposed. It tells
+// of each round: after one that was won, until when that may be relied on; what was told
+// before stays true when a round is lost. A later term that fewer know of, perhaps of a
+// candidate that lost, ends nothing: see Round.Poll.
+func (p *Polls) Keep(ctx context.Context, term uint64, told func(Round)) error {
 	every := time.NewTicker(p.ttl() / roundsPerTTL)
 	defer every.Stop()
 	for {
 		r := p.Round(ctx, Request{Verb: core.Hold, Term: term})
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case r.Won: // then nobody can have a majority for a later term
-			told(r.Until)
-		case r.Term > term:
-			return &Deposed{r.Term, r.Holder}
+		}
+		told(r)
+		if later, holder, over := r.Poll.Beyond(term); over && !r.Won {
+			return &Deposed{later, holder}
 		}
 		select {
 		case <-every.C:

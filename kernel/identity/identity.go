@@ -1,5 +1,6 @@
 // Package identity says who speaks and what they may do: shared access rules and
-// the tokens signed with their keys, connection strings, and claims.
+// the tokens signed with their keys, connection strings, claims, and the principals
+// that tokens of identity providers prove.
 //
 // It promises:
 //
@@ -12,6 +13,8 @@
 //     narrowed by the resource the token names.
 //  4. Time, rules and randomness are arguments.
 //  5. The well-known emulator key is good for peers on this machine alone.
+//  6. What a token of an identity provider may do is asked anew each time: a role that
+//     is taken away is gone for those who had it.
 //
 // It refuses to store rules or keys (the registry does), and to speak a protocol.
 package identity
@@ -109,29 +112,93 @@ type Kind uint8
 const (
 	SharedAccess  Kind = iota + 1 // a SAS token, or the key itself
 	Administrator                 // who has the administration token: everything is allowed
+	Bearer                        // a token of an identity provider: roles say what is allowed
 )
 
 // Principal is a peer that proved who it is.
 type Principal struct {
 	Kind     Kind
-	Name     string // of the rule
+	Name     string // of the rule; of a token, the name for people
 	Claims   Claims
 	Scope    string    // canonical path the rule is good for; empty: the namespace
 	Resource string    // canonical path the token names: it is good under that alone; empty: no narrower
 	Expires  time.Time // zero for a key, which does not expire
+
+	Subject *Subject // of a token
+	// Grants says what a token allows where it was shown; nil: nothing.
+	Grants Grants `json:"-"` // of this process
+}
+
+// Subject is whom a token of an identity provider is about.
+type Subject struct {
+	Object string   // object id: what roles are assigned to
+	App    string   // client id of the application it was given to
+	Groups []string // object ids of the groups the subject is in
+	Roles  []string // application roles, as the issuer gives them
+	Scopes []string // delegated scopes
+	Person bool     // it speaks for a person
+	Issuer string
+	Tenant string
+}
+
+// Principals are the object ids that roles count for.
+func (s *Subject) Principals() []string {
+	if s == nil || s.Object == "" {
+		return nil
+	}
+	return append([]string{s.Object}, s.Groups...)
+}
+
+// Grants decides about a token by the roles of its subject, as they are now.
+type Grants interface {
+	// Permits says whether an entity of the namespace may be used; "" is the
+	// namespace. The path is canonical.
+	Permits(entity string, need Claims) bool
 }
 
 // Check says whether the principal may do what needs those claims at an entity's
 // path, or at a sub-queue or management node of it; "" is the namespace. A refusal is of kind Forbidden, or Unauthorized after the token's time.
 func (p Principal) Check(path string, need Claims, now time.Time) error {
 	if !p.Expires.IsZero() && now.After(p.Expires.Add(skewMax)) {
-		return expired(p.Expires)
+		return Expired(p.Expires)
 	}
 	entity := EntityPath(path)
+	switch p.Kind {
+	case Administrator:
+		return nil
+	case Bearer:
+		if p.Grants == nil || !p.Grants.Permits(entity, need) {
+			return MissingClaims(need)
+		}
+		return nil
+	}
 	if !p.Claims.Has(need) || !ruleCovers(p.Scope, entity) || !covers(p.Resource, entity) {
 		return MissingClaims(need)
 	}
 	return nil
+}
+
+// ObjectID is the object id of a token's subject, empty for others.
+func (p Principal) ObjectID() string {
+	if p.Subject == nil {
+		return ""
+	}
+	return p.Subject.Object
+}
+
+// String names the principal for logs and refusals.
+func (p Principal) String() string {
+	switch {
+	case p.Kind == Administrator:
+		return "administrator"
+	case p.Name != "":
+		return p.Name
+	case p.Subject != nil && p.Subject.App != "":
+		return p.Subject.App
+	case p.Subject != nil:
+		return p.Subject.Object
+	}
+	return ""
 }
 
 // MissingClaims is the refusal of an operation that needs more rights, in the

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -104,7 +105,9 @@ func sign(key, resource, expiry string) []byte {
 
 // Peer is what is known of the other end of a connection.
 type Peer struct {
-	Loopback bool // it is on this machine
+	Loopback bool       // it is on this machine, and came through a door for this machine or network
+	External bool       // it came through a door for other networks
+	Addr     netip.Addr // zero when it is not known
 }
 
 // Verifier judges tokens and keys by the rules of one namespace.
@@ -131,7 +134,7 @@ func (v *Verifier) Verify(token, audience string, peer Peer, now time.Time) (Pri
 		return Principal{}, err
 	}
 	if now.After(expires.Add(skewMax)) {
-		return Principal{}, expired(expires)
+		return Principal{}, Expired(expires)
 	}
 	if !covers(resource, path) {
 		return Principal{}, fault.New(fault.Unauthorized, "InvalidAudience: The authorization header contains a token with a wrong audience.")
@@ -223,6 +226,7 @@ func malformed(why string) error {
 	return fault.New(fault.Unauthorized, "MalformedToken: The token is not a shared access signature: %s.", why)
 }
 
-func expired(at time.Time) error {
+// Expired is the refusal of a token whose time is over, in the words clients look for.
+func Expired(at time.Time) error {
 	return fault.New(fault.Unauthorized, "ExpiredToken: The token is expired. Expiration time: '%s'.", at.UTC().Format("2006-01-02 15:04:05Z"))
 }

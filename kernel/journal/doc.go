@@ -19,6 +19,8 @@
 //  6. Memory is bounded: the cache of records by Options.CacheBytes, the
 //     pipeline and every read by constants named here.
 //  7. A second process can not open a store directory that is in use.
+//  8. A disk without room refuses appends and says so (ErrFull), keeps all that was
+//     acknowledged, and takes appends again when there is room, by itself.
 //
 // Refuses: to look into batches, to repair a damaged log, to judge when a lease
 // has run out (it knows no time), to install signal handlers.

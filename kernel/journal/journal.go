@@ -36,8 +36,8 @@ var (
 	// ErrUnknown: no answer came in time, the batch may be stored or not. Treat
 	// it as lost ownership: drop the state, fold again, see.
 	ErrUnknown = errors.New("journal: outcome of the append is unknown")
-	// ErrRefused: the log refused the append (no space, journal deleted, store
-	// closed), the batch is in nobody's fold.
+	// ErrRefused: the log refused the append (no space, which is ErrFull too, journal
+	// deleted, store closed), the batch is in nobody's fold.
 	ErrRefused = errors.New("journal: append refused")
 	// ErrTrimmed: the position was trimmed away. A reader restores a newer snapshot.
 	ErrTrimmed = errors.New("journal: position was trimmed away")

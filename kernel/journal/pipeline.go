@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"weir/internal/wall"
 	"weir/kernel/journal/record"
 )
 
@@ -72,7 +73,7 @@ func newPipeline(l *stream) *pipeline {
 
 // append sends batch behind expect.
 func (p *pipeline) append(ctx context.Context, expect Tail, epoch uint64, batch []byte) *Pending {
-	records, next := record.Split(expect, epoch, time.Now(), batch)
+	records, next := record.Split(expect, epoch, wall.Now(), batch)
 	pending := NewPending(expect.Last+1, next)
 	if err := p.enqueue(ctx, expect, records, pending); err != nil {
 		pending.Resolve(err)
@@ -99,6 +100,9 @@ func (p *pipeline) enqueue(ctx context.Context, expect Tail, records [][]byte, p
 	}
 	if err := p.continues(expect, pending.next.Epoch); err != nil {
 		return err
+	}
+	if err := p.l.store.room.refuses(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	for i, rec := range records {
 		p.queue = append(p.queue, &sending{at: expect.Last + 1 + Position(i), rec: rec})
@@ -356,6 +360,15 @@ func (p *pipeline) fail(err error) {
 	}
 	p.queue, p.sent, p.window, p.bytes, p.failed = nil, 0, 0, 0, err
 	p.freed()
+}
+
+// giveUp ends what is under way: the log will say nothing of it.
+func (p *pipeline) giveUp(why error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.queue) > 0 {
+		p.fail(why)
+	}
 }
 
 // close ends the pipeline: what is under way is unknown for ever.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -34,18 +35,40 @@ const (
 	relaxedSyncEvery  = time.Second
 )
 
-// embedded is the NATS server inside this process.
+// embedded is the NATS server inside this process. It may be started again: the
+// address and the password of our connection stay.
 type embedded struct {
+	mu         sync.Mutex
 	server     *server.Server
 	user, pass string
+}
+
+// InProcessConn gives our connection its way to the server that runs now.
+func (e *embedded) InProcessConn() (net.Conn, error) { return e.running().InProcessConn() }
+
+func (e *embedded) running() *server.Server {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server
 }
 
 // startServer starts a server on o.Dir. Alone it listens nowhere and is reached
 // within the process only. With others it must listen for clients too (a server
 // that does not never starts its routes), so it does on a loopback port of the
 // kernel's choice, with a password nobody is told.
-func startServer(ctx context.Context, o Options, log *slog.Logger) (*embedded, error) {
+func startServer(ctx context.Context, o Options, log *slog.Logger, trouble func(string)) (*embedded, error) {
 	e := &embedded{}
+	if o.Cluster != nil {
+		e.user, e.pass = "weir", rand.Text()
+	}
+	if err := e.run(ctx, o, log, trouble); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// run starts the server; trouble is told each of its error lines.
+func (e *embedded) run(ctx context.Context, o Options, log *slog.Logger, trouble func(string)) error {
 	opts := &server.Options{
 		ServerName:         o.Node,
 		NoSigs:             true,
@@ -63,23 +86,24 @@ func startServer(ctx context.Context, o Options, log *slog.Logger) (*embedded, e
 		opts.SyncInterval = relaxedSyncEvery
 	}
 	if o.Cluster != nil {
-		e.user, e.pass = "weir", rand.Text()
 		if err := clusterOptions(opts, o, e); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	s, err := server.NewServer(opts)
 	if err != nil {
-		return nil, fmt.Errorf("configure the embedded server: %w", err)
+		return fmt.Errorf("configure the embedded server: %w", err)
 	}
-	s.SetLoggerV2(serverLog{log}, false, false, false)
+	s.SetLoggerV2(serverLog{log, trouble}, false, false, false)
+	e.mu.Lock()
 	e.server = s
+	e.mu.Unlock()
 	s.Start()
 	if !s.ReadyForConnections(timeLeft(ctx, serverReadyWithin)) || !s.JetStreamEnabled() {
 		e.stop()
-		return nil, errors.New("the embedded server did not become ready; its log lines say why")
+		return errors.New("the embedded server did not become ready; its log lines say why")
 	}
-	return e, nil
+	return nil
 }
 
 // clusterOptions adds what a server with peers needs.
@@ -134,7 +158,7 @@ func splitHostPort(address string) (string, int, error) {
 
 // connect opens a connection inside the process.
 func (e *embedded) connect(options []nats.Option) (*nats.Conn, error) {
-	options = append(options, nats.InProcessServer(e.server))
+	options = append(options, nats.InProcessServer(e))
 	if e.user != "" {
 		options = append(options, nats.UserInfo(e.user, e.pass))
 	}
@@ -143,8 +167,9 @@ func (e *embedded) connect(options []nats.Option) (*nats.Conn, error) {
 
 // stop shuts the server down, handing over what it leads, and waits for it.
 func (e *embedded) stop() {
-	e.server.Shutdown()
-	e.server.WaitForShutdown()
+	s := e.running()
+	s.Shutdown()
+	s.WaitForShutdown()
 }
 
 // timeLeft is the time until ctx ends, at most longest.

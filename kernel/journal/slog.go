@@ -23,7 +23,10 @@ var ordinary = []string{
 // serverLog hands the embedded server's log lines to slog. What the server calls
 // a notice is its own bookkeeping, debug to us; its warnings and errors keep their
 // level. Its debug and trace lines are not asked for.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log     *slog.Logger
+	trouble func(line string) // is told every error
+}
 
 var _ server.Logger = serverLog{}
 
@@ -46,7 +49,10 @@ func (l serverLog) Noticef(format string, v ...any) { l.line(slog.LevelDebug, fo
 func (l serverLog) Warnf(format string, v ...any) { l.line(slog.LevelWarn, format, v) }
 
 // Errorf logs at error level.
-func (l serverLog) Errorf(format string, v ...any) { l.line(slog.LevelError, format, v) }
+func (l serverLog) Errorf(format string, v ...any) {
+	l.trouble(fmt.Sprintf(format, v...))
+	l.line(slog.LevelError, format, v)
+}
 
 // Fatalf logs at error level. The server's own logger would end the process here;
 // ending it is not ours to decide.

@@ -11,6 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"weir/internal/wall"
 	"weir/kernel/journal/record"
 )
 
@@ -117,7 +118,7 @@ func (s *Snapshots) newest(ctx context.Context, size Size) (*manifest, error) {
 
 // put sends one batch, record by record, and returns its last append.
 func (s *Snapshots) put(ctx context.Context, tail Tail, data []byte) (*Pending, error) {
-	c := record.Cut(tail, 0, time.Now(), data)
+	c := record.Cut(tail, 0, wall.Now(), data)
 	var last *Pending
 	for rec, ok := c.Next(); ok; rec, ok = c.Next() {
 		last = NewPending(tail.Last+1, c.Tail())

@@ -69,6 +69,7 @@ type Store struct {
 	js      jetstream.JetStream
 	replies *replies
 	cache   *cache
+	room    room
 
 	life context.Context // ends with the store
 	end  context.CancelFunc
@@ -91,6 +92,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.start(ctx); err != nil {
 		s.stop()
 		return nil, err
+	}
+	if s.server != nil {
+		s.background(s.tend)
 	}
 	return s, nil
 }
@@ -121,7 +125,7 @@ func (s *Store) start(ctx context.Context) (err error) {
 		if s.lock, err = lockDir(s.o.Dir); err != nil {
 			return err
 		}
-		if s.server, err = startServer(ctx, s.o, s.log); err != nil {
+		if s.server, err = startServer(ctx, s.o, s.log, s.room.heard); err != nil {
 			return err
 		}
 		s.nc, err = s.server.connect(s.connection())

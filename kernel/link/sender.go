@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/link/core"
 )
@@ -59,7 +60,7 @@ func NewSender(o SenderOptions) *Sender {
 func (s *Sender) Configure(t Terms) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.core.Configure(t, time.Now())
+	s.core.Configure(t, wall.Now())
 	if s.serving != nil && !s.core.Live(s.serving.session) {
 		s.present(nil)
 	}
@@ -70,7 +71,7 @@ func (s *Sender) Configure(t Terms) {
 func (s *Sender) Opened(epoch uint64, at journal.Position) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.core.Opened(epoch, at, time.Now())
+	s.core.Opened(epoch, at, wall.Now())
 	s.stir()
 }
 
@@ -78,7 +79,7 @@ func (s *Sender) Opened(epoch uint64, at journal.Position) {
 func (s *Sender) Appended(at journal.Position, bytes, facts int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.core.Appended(at, bytes, facts, time.Now())
+	s.core.Appended(at, bytes, facts, wall.Now())
 }
 
 // Covered is of replica.Barrier: nil when what was decided up to a position may be
@@ -86,7 +87,7 @@ func (s *Sender) Appended(at journal.Position, bytes, facts int) {
 func (s *Sender) Covered(at journal.Position) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.core.Covered(at, time.Now()) {
+	if s.core.Covered(at, wall.Now()) {
 		s.note()
 		return nil
 	}
@@ -103,7 +104,7 @@ func (s *Sender) Covered(at journal.Position) <-chan struct{} {
 func (s *Sender) Admit() (pause time.Duration, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.core.Admit(time.Now())
+	return s.core.Admit(wall.Now())
 }
 
 // Held is of replica.Barrier: what the other location has, while one is to have it.
@@ -117,7 +118,7 @@ func (s *Sender) Held() (journal.Position, bool) {
 func (s *Sender) Lag() Lag {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.core.Lag(time.Now())
+	l := s.core.Lag(wall.Now())
 	s.note()
 	return l
 }
@@ -128,7 +129,7 @@ func (s *Sender) stir() {
 	if s.changed == nil {
 		return
 	}
-	if s.core.Covered(s.asked, time.Now()) {
+	if s.core.Covered(s.asked, wall.Now()) {
 		close(s.changed)
 		s.changed = nil
 		return
@@ -156,13 +157,13 @@ func (s *Sender) arm() {
 // note tells when sync mode goes on without the other location, and when it is
 // whole again.
 func (s *Sender) note() {
-	now := s.core.Degraded(time.Now())
+	now := s.core.Degraded(wall.Now())
 	if now == s.degraded {
 		return
 	}
 	s.degraded = now
 	s.watch.Degraded(now)
-	lag := s.core.Lag(time.Now())
+	lag := s.core.Lag(wall.Now())
 	if now {
 		s.log.Error("ALARM: the other location is away, sync mode is degraded: what is answered from now on is stored in this location alone",
 			"peer", lag.Peer, "messages", lag.Messages, "acknowledged", lag.Acked)

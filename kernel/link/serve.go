@@ -10,6 +10,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/journal/record"
 	"weir/kernel/link/core"
@@ -63,7 +64,7 @@ func (s *Sender) present(v *serving) {
 func (s *Sender) left(v *serving) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.core.Gone(v.session, time.Now())
+	s.core.Gone(v.session, wall.Now())
 	if s.serving == v {
 		s.present(nil)
 	}
@@ -112,7 +113,7 @@ func (v *serving) greet(ctx context.Context) (peer string, err error) {
 func (v *serving) answer(ctx context.Context, h core.Hello) (core.Answer, uint64) {
 	s := v.s
 	s.mu.Lock()
-	a, refused := s.core.Refuse(h, time.Now())
+	a, refused := s.core.Refuse(h, wall.Now())
 	s.mu.Unlock()
 	if refused {
 		return a, 0
@@ -120,7 +121,7 @@ func (v *serving) answer(ctx context.Context, h core.Hello) (core.Answer, uint64
 	found, extent := s.find(ctx, h.After)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	a, session, lost := s.core.Hello(h, found, extent, time.Now())
+	a, session, lost := s.core.Hello(h, found, extent, wall.Now())
 	if session == 0 {
 		return a, lost
 	}
@@ -181,9 +182,9 @@ func (v *serving) hear(context.Context) error {
 				return err
 			}
 			s.mu.Lock()
-			before := s.core.Lag(time.Now()).Acked
-			err = s.core.Ack(v.session, m, time.Now())
-			lag := s.core.Lag(time.Now())
+			before := s.core.Lag(wall.Now()).Acked
+			err = s.core.Ack(v.session, m, wall.Now())
+			lag := s.core.Lag(wall.Now())
 			s.stir()
 			s.mu.Unlock()
 			if err != nil {
@@ -241,7 +242,7 @@ func (v *serving) records(ctx context.Context, recs [][]byte, end journal.Positi
 			return err
 		}
 		s.mu.Lock()
-		d, rest, err := s.core.Send(v.session, recs, end, time.Now())
+		d, rest, err := s.core.Send(v.session, recs, end, wall.Now())
 		s.mu.Unlock()
 		if err != nil {
 			return err
@@ -311,7 +312,7 @@ func (v *serving) sendSeed(ctx context.Context) error {
 func (v *serving) beat(ctx context.Context) error {
 	return each(ctx, v.s.o.Limits.BeatEvery, func() error {
 		v.s.mu.Lock()
-		b := v.s.core.Beat(time.Now())
+		b := v.s.core.Beat(wall.Now())
 		v.s.mu.Unlock()
 		_, err := v.w.write(core.KindBeat, b.Append)
 		return err
@@ -325,7 +326,7 @@ func (v *serving) look(ctx context.Context) error {
 		v.s.mu.Lock()
 		defer v.s.mu.Unlock()
 		v.s.core.Heard(v.session, v.w.lastHeard())
-		err := v.s.core.Tick(v.session, time.Now())
+		err := v.s.core.Tick(v.session, wall.Now())
 		v.s.stir()
 		return err
 	})

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/link/core"
 	"weir/kernel/replica"
@@ -68,7 +69,7 @@ func (r *Receiver) session(ctx context.Context, into replica.CopyLog) (*session,
 func (s *session) run(ctx context.Context) error {
 	r := s.r
 	r.mu.Lock()
-	hello := r.core.Hello(s.after, r.o.Term(), time.Now())
+	hello := r.core.Hello(s.after, r.o.Term(), wall.Now())
 	r.mu.Unlock()
 
 	var stores errgroup.Group
@@ -139,7 +140,7 @@ func (s *session) hear(ctx context.Context) error {
 
 // take gives one frame to core. What is to be stored is returned.
 func (s *session) take(k core.Kind, body []byte) (c core.Copy, err error) {
-	r, now := s.r, time.Now()
+	r, now := s.r, wall.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch k {
@@ -288,6 +289,6 @@ func (s *session) look(ctx context.Context) error {
 		s.r.mu.Lock()
 		defer s.r.mu.Unlock()
 		s.r.core.Heard(s.w.lastHeard())
-		return s.r.core.Tick(term, time.Now())
+		return s.r.core.Tick(term, wall.Now())
 	})
 }

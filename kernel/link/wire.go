@@ -10,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
+	"weir/internal/wall"
 	"weir/kernel/link/core"
 )
 
@@ -33,7 +34,7 @@ type wire struct {
 }
 
 func newWire(conn net.Conn) *wire {
-	w := &wire{conn: conn, began: time.Now(), turn: make(chan struct{}, 1)}
+	w := &wire{conn: conn, began: wall.Now(), turn: make(chan struct{}, 1)}
 	w.in = bufio.NewReaderSize(w.ear(), readBytes)
 	return w
 }
@@ -129,6 +130,6 @@ func (w *wire) bye(reason string) {
 		return // somebody is writing: the peer will see the end of it
 	}
 	defer func() { <-w.turn }()
-	w.conn.SetWriteDeadline(time.Now().Add(byeTimeout))
+	w.conn.SetWriteDeadline(wall.Now().Add(byeTimeout))
 	w.writeLocked(core.KindBye, func(b []byte) []byte { return core.AppendBye(b, reason) })
 }

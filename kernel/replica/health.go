@@ -27,6 +27,14 @@ func (u *Unit) Status() (role core.Role, epoch uint64) {
 // that it has folded, or that it has appended and that is durable.
 func (u *Unit) Position() journal.Position { return journal.Position(u.position.Load()) }
 
+// refolding is what is said of the unit while its journal is folded again for a reason.
+func (u *Unit) refolding(why error) error {
+	if errors.Is(why, journal.ErrFull) {
+		return fault.Wrap(fault.Unavailable, why, "%s can not be written: the disk has no room. It goes on by itself when there is room again.", u.o.Unit)
+	}
+	return fault.Wrap(fault.Unavailable, why, "%s is being folded again.", u.o.Unit)
+}
+
 // moved notes that core's tail has moved.
 func (u *Unit) moved() { u.position.Store(uint64(u.core.Tail().Last)) }
 

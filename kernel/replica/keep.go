@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -30,7 +31,7 @@ type snapshot struct {
 
 // takeSnapshot encodes the state. The main loop calls it at a boundary of batches.
 func (u *Unit) takeSnapshot() snapshot {
-	began := time.Now()
+	began := wall.Now()
 	size := u.core.SnapshotBytes()
 	at, data := u.core.Snapshot(make([]byte, 0, size+size/snapshotSlack))
 	return snapshot{at: at, data: data, horizon: u.horizon(at.Last + 1), pause: time.Since(began)}
@@ -55,7 +56,7 @@ func (u *Unit) saveLast(ctx context.Context) {
 		return
 	}
 	s := u.takeSnapshot()
-	began := time.Now()
+	began := wall.Now()
 	if err := u.o.Snapshots.Save(ctx, s.at, s.data); err != nil {
 		u.log.Warn("the last snapshot could not be saved; the next start folds more", "error", err)
 		return
@@ -192,7 +193,7 @@ func (k *keeper) run(ctx context.Context) {
 
 // keep saves a snapshot and makes use of it.
 func (k *keeper) keep(ctx context.Context, s snapshot) {
-	began := time.Now()
+	began := wall.Now()
 	if err := k.u.o.Snapshots.Save(ctx, s.at, s.data); err != nil {
 		if ctx.Err() == nil {
 			k.u.log.Warn("a snapshot could not be saved; the next one will be", "error", err)

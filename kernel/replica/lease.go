@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 )
 
@@ -111,7 +112,7 @@ func (l *leaser) saw(lease journal.Lease, exists bool) {
 	}
 	news := !l.known || lease.Revision != l.seen.Revision
 	if news {
-		l.seen, l.since, l.known = lease, time.Now(), true
+		l.seen, l.since, l.known = lease, wall.Now(), true
 	}
 	l.mu.Unlock()
 	if news {
@@ -129,7 +130,7 @@ func (l *leaser) blind(err error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.since = time.Now()
+	l.since = wall.Now()
 }
 
 // contend waits until the lease may be taken and takes it. It returns when the
@@ -146,7 +147,7 @@ func (l *leaser) contend(ctx context.Context) (journal.Lease, time.Time, bool) {
 			}
 			continue
 		}
-		began := time.Now()
+		began := wall.Now()
 		lease, err := l.acquire(ctx)
 		if err == nil {
 			l.saw(lease, true)
@@ -314,7 +315,7 @@ func (k *keeping) run(ctx, candidacy context.Context) ending {
 func (k *keeping) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, k.u.o.LeaseTimeout/renewalsPerTimeout)
 	defer cancel()
-	began := time.Now()
+	began := wall.Now()
 	lease, err := k.store.Renew(ctx, k.lease)
 	if errors.Is(err, journal.ErrLeaseChanged) {
 		now, ok, getErr := k.store.Get(ctx, k.u.o.Unit)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"weir/kernel/fault"
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -169,7 +169,7 @@ func (o *owner) settle() bool {
 }
 
 // flush does what core wants done after turns.
-func (o *owner) flush() { o.do(cmp.Or(o.opened, time.Now())) }
+func (o *owner) flush() { o.do(cmp.Or(o.opened, wall.Now())) }
 
 // do does what core wants done. opened is when the first of the turns whose
 // reveals may come was taken.
@@ -181,7 +181,7 @@ func (o *owner) do(opened time.Time) {
 	if a := rd.Append; a != nil {
 		o.company.left(a.Facts)
 		p := o.u.o.Log.Append(o.live, a.After, a.Epoch, a.Data)
-		o.flight = append(o.flight, inFlight{id: a.ID, pending: p, bytes: len(a.Data), facts: a.Facts, opened: o.opened, sent: time.Now()})
+		o.flight = append(o.flight, inFlight{id: a.ID, pending: p, bytes: len(a.Data), facts: a.Facts, opened: o.opened, sent: wall.Now()})
 		o.u.core.Submitted(a.ID, p.Next())
 	}
 	if o.u.core.Gathered() == 0 {
@@ -233,7 +233,7 @@ func (o *owner) turn(work func(*Turn)) {
 }
 
 func (o *owner) turnLocked(work func(*Turn)) {
-	now := time.Now()
+	now := wall.Now()
 	if o.opened.IsZero() {
 		o.opened = now
 	}
@@ -246,13 +246,13 @@ func (o *owner) wake() {
 	if u.o.OnWake == nil || u.core.Blocked() {
 		return
 	}
-	now := later(time.Now(), u.core.Now())
+	now := later(wall.Now(), u.core.Now())
 	if u.waker.due(now) || o.rings {
 		// When it rings and is not due, the unit's time is behind: a turn moves it on.
 		o.rings, o.armed = false, 0
 		u.waker.at.Store(0)
 		o.turn(func(t *Turn) { u.waker.ask(u.o.OnWake(t)) })
-		now = later(time.Now(), u.core.Now())
+		now = later(wall.Now(), u.core.Now())
 	}
 	if at := u.waker.next(); at != o.armed {
 		o.armed = at
@@ -284,7 +284,7 @@ func (o *owner) lose(change func()) {
 	u.core.Ready() // says what was lost, which is known here
 	u.placed = false
 	u.log.Warn("this node has lost the unit", "epoch", o.t.epoch, "reason", cmp.Or(o.failure, errLeaseGone))
-	u.note(fault.New(fault.Unavailable, "%s is being folded again.", u.o.Unit))
+	u.note(u.refolding(cmp.Or(o.failure, errLeaseGone)))
 }
 
 // end tells everybody outside that the ownership has ended.
@@ -373,7 +373,7 @@ func (o *owner) snapshotIfDue() {
 	u.core.Seal()
 	o.flush()
 	s := u.takeSnapshot()
-	u.core.Turn(time.Now(), func(t *Turn) {
+	u.core.Turn(wall.Now(), func(t *Turn) {
 		t.Reveal(func() { o.keeper.save(s) })
 	})
 	o.flush()

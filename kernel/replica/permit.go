@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 )
 
@@ -78,7 +79,7 @@ func (p *Permit) holds() (bool, <-chan struct{}) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.always || time.Now().Before(p.until), p.changed
+	return p.always || wall.Now().Before(p.until), p.changed
 }
 
 // Barrier is what an owner heeds of the other location. Its methods are quick.

@@ -67,6 +67,10 @@ type Options struct {
 	// Source is where a secondary copies from; nil: it only folds what is there.
 	Source Source
 
+	// MayOwn is asked with the lease in hand, before each epoch is opened; nil: it may
+	// always be. The answer must be no older than the question.
+	MayOwn func(ctx context.Context) (bool, error)
+
 	// OnGain runs as the first turn of each ownership of this replica.
 	OnGain func(*Turn)
 	// OnWake runs as a turn when a time asked for by Wake has come, and says when it

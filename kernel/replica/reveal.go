@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 )
 
@@ -84,7 +85,7 @@ func (r *revealer) stop() {
 // lost or the unit is to be something else again before.
 func (r *revealer) drain(ctx context.Context, at journal.Position, lost, changed, revoked <-chan struct{}) bool {
 	ran := make(chan struct{})
-	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: time.Now(), at: at})
+	r.add(reveals{fns: []func(){func() { close(ran) }}, opened: wall.Now(), at: at})
 	select {
 	case <-ran:
 		return true
@@ -192,7 +193,7 @@ func (g *gate) extend(until time.Time) {
 func (g *gate) pass(quit <-chan struct{}) bool {
 	for {
 		g.mu.Lock()
-		safe, changed := time.Now().Before(g.until), g.changed
+		safe, changed := wall.Now().Before(g.until), g.changed
 		g.mu.Unlock()
 		permitted, news := g.permit.holds()
 		if safe && permitted {

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"weir/kernel/fault"
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -21,7 +21,7 @@ func (u *Unit) run(live, seek context.Context) {
 	for seek.Err() == nil {
 		s, stint, end := u.stint(seek)
 		u.enter(live, s)
-		began := time.Now()
+		began := wall.Now()
 		err := u.life(live, stint, s)
 		changed := stint.Err() != nil
 		end()
@@ -34,7 +34,7 @@ func (u *Unit) run(live, seek context.Context) {
 		}
 		if err != nil && !changed {
 			u.log.Warn("the replica starts again", "error", err)
-			u.note(fault.Wrap(fault.Unavailable, err, "%s is being folded again.", u.o.Unit))
+			u.note(u.refolding(err))
 			u.leaveToOthers()
 			retry.wait(seek)
 		}
@@ -67,16 +67,20 @@ func (u *Unit) life(live, stint context.Context, s Standing) error {
 		if err != nil {
 			return u.stands(err)
 		}
-		u.held, u.idle = h, time.Now()
+		u.held, u.idle = h, wall.Now()
 	}
 	if s.Mode == Secondary {
 		return u.stands(u.copyWhile(stint, u.held))
 	}
-	if err := u.takeOver(stint, u.held, s.Floor); err != nil {
+	if err := u.mayOwn(stint); err != nil {
+		u.release(live)
+		return u.stands(err)
+	}
+	if err := u.takeOver(stint, u.held, s); err != nil {
 		return u.stands(err)
 	}
 	err := newOwner(u, u.held).run(live, stint)
-	u.idle = time.Now()
+	u.idle = wall.Now()
 	return err
 }
 
@@ -166,12 +170,30 @@ func (u *Unit) follow(ctx context.Context) (*hold, error) {
 	return nil, fmt.Errorf("follow from position %d: %w", u.core.Tail().Last, err)
 }
 
+// errNotNow: whoever knows says that nobody is to own here at the moment.
+var errNotNow = errors.New("this location is giving the unit up")
+
+// mayOwn asks whether an epoch may be opened, with the lease in hand: whoever waits for
+// the lease to be free, to have all owners gone, is not surprised by a new one.
+func (u *Unit) mayOwn(ctx context.Context) error {
+	if u.o.MayOwn == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, u.o.LeaseTimeout/renewalsPerTimeout)
+	defer cancel()
+	may, err := u.o.MayOwn(ctx)
+	if err == nil && !may {
+		err = errNotNow
+	}
+	return err
+}
+
 // errLeaseGone: the lease was lost before the unit was opened.
 var errLeaseGone = errors.New("the lease is gone")
 
 // takeOver folds to the end and opens an epoch there, again and again while others
 // append in between.
-func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
+func (u *Unit) takeOver(stint context.Context, h *hold, s Standing) error {
 	ctx, cancel := context.WithCancelCause(stint)
 	defer cancel(nil)
 	go func() {
@@ -181,10 +203,10 @@ func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
 		case <-ctx.Done():
 		}
 	}()
-	u.core.LeaseGranted(max(h.floor, floor))
+	u.core.LeaseGranted(max(h.floor, s.Floor))
 	u.note(nil)
 	for {
-		err := u.openEpoch(ctx)
+		err := u.openEpoch(ctx, s.Below)
 		if err == nil {
 			return nil
 		}
@@ -197,12 +219,15 @@ func (u *Unit) takeOver(stint context.Context, h *hold, floor uint64) error {
 
 // openEpoch folds to the end and appends the opening batch right behind it. When ctx
 // ends meanwhile, what becomes of that batch is for enter to await.
-func (u *Unit) openEpoch(ctx context.Context) error {
+func (u *Unit) openEpoch(ctx context.Context, below uint64) error {
 	end, err := u.o.Log.Replay(ctx, u.core.Tail(), u.fold)
 	if err != nil {
 		return fmt.Errorf("fold to the end: %w", err)
 	}
-	u.core.Open(end, time.Now())
+	if e := u.core.Epoch(); below > 0 && e >= below {
+		return fmt.Errorf("the log has epoch %x, which is none of this location's: its own are below %x", e, below)
+	}
+	u.core.Open(end, wall.Now())
 	a := u.core.Ready().Append
 	p := u.o.Log.Append(ctx, a.After, a.Epoch, a.Data)
 	u.core.Submitted(a.ID, p.Next())

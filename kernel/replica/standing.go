@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/journal"
 	"weir/kernel/replica/core"
 )
@@ -31,6 +32,9 @@ type Standing struct {
 	Mode Mode
 	// Floor is the lowest epoch that may be opened here; 0 is any.
 	Floor uint64
+	// Below is what every epoch of the log must be below so that one is opened here; 0 is
+	// any. What is not was opened elsewhere, by right: see the floor there.
+	Below uint64
 	// Elsewhere is where the unit is owned when it is not here: an address of the
 	// other location, for Ownership. Empty: not known.
 	Elsewhere string
@@ -170,8 +174,23 @@ func (u *Unit) release(live context.Context) {
 	u.held = nil
 }
 
-// halt folds what others append until the standing ends.
+// halt folds what others append until the standing ends. A lease that was asked for
+// before, and is granted only now, goes back.
 func (u *Unit) halt(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var granted sync.WaitGroup
+	granted.Go(func() {
+		for {
+			select {
+			case h := <-u.leaser.grants:
+				poke(h.giveUp)
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	defer granted.Wait()
+	defer cancel()
 	err := u.o.Log.Follow(ctx, u.core.Tail(), u.fold)
 	return fmt.Errorf("follow from position %d: %w", u.core.Tail().Last, err)
 }
@@ -211,7 +230,7 @@ func (u *Unit) copy(ctx context.Context) {
 	}
 	var retry backoff
 	for ctx.Err() == nil {
-		began := time.Now()
+		began := wall.Now()
 		err := u.o.Source.Run(ctx, u.o.Log)
 		if time.Since(began) > backoffMax {
 			retry.reset()

@@ -14,7 +14,7 @@ func (r *Registry) Try(ctx context.Context, docs []Document) ([]Result, error) {
 	var results []Result
 	var refusal error
 	err := r.unit.Call(ctx, func(Turn) {
-		p := newPlan(r.state, r.types, r.random)
+		p := newPlan(r.state, r.codec, r.random)
 		if refusal = p.putEach(docs); refusal != nil {
 			return
 		}

@@ -10,20 +10,8 @@ import (
 // Redact takes secrets out of a document that is to be shown.
 func (t *Type) Redact(d Document) Document {
 	d = d.Clone()
-	redact(t.Fields, d.Properties)
+	eachSecret(t.Fields, d.Properties, "properties", func(m map[string]any, name, _ string) { delete(m, name) })
 	return d
-}
-
-func redact(fields []Field, m map[string]any) {
-	for _, f := range fields {
-		inner, _ := m[f.Name].(map[string]any)
-		switch f.Kind {
-		case Secret:
-			delete(m, f.Name)
-		case Object:
-			redact(f.Fields, inner)
-		}
-	}
 }
 
 // Markdown writes the reference section of a type.

@@ -17,8 +17,8 @@ const bodyBytesMax = 512 << 10
 
 // plan decides what a request changes: all its documents, or nothing.
 type plan struct {
+	codec
 	state    *registry.State
-	types    *Types
 	random   io.Reader
 	view     View
 	steps    []step
@@ -36,8 +36,8 @@ type step struct {
 	body  []byte // nil: it is there already, just so
 }
 
-func newPlan(state *registry.State, types *Types, random io.Reader) *plan {
-	return &plan{state: state, types: types, random: random, view: newView(state), declared: map[string]bool{}}
+func newPlan(state *registry.State, c codec, random io.Reader) *plan {
+	return &plan{codec: c, state: state, random: random, view: newView(state, c), declared: map[string]bool{}}
 }
 
 // put takes in the documents of one request, parents before children.
@@ -79,7 +79,9 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 		return nil, nil
 	}
 	var old *Document
-	if have, exists := p.view.Get(d.ID); exists {
+	if have, exists, err := p.view.find(d.ID); err != nil {
+		return nil, err
+	} else if exists {
 		old, d.ID = &have, have.ID
 	} else {
 		d.ID = d.ID.withType(t.Name)
@@ -143,7 +145,7 @@ func (p *plan) check() {
 		if s.typ.Unique && s.isNew {
 			p.unique(s)
 		}
-		p.encode(s)
+		p.compare(s)
 		if p.guarded && s.body != nil {
 			if locked, ok := errors.AsType[Problems](guard(p.state, s.doc.ID, "write")); ok {
 				p.problems = append(p.problems, locked.of(s.doc.ID)...)
@@ -177,9 +179,9 @@ func always(types *Types, id ID, exists func(parent ID) bool) (Document, bool) {
 	return d, true
 }
 
-// encode finds out whether anything changes.
-func (p *plan) encode(s *step) {
-	body, err := encode(s.doc)
+// compare finds out whether anything changes.
+func (p *plan) compare(s *step) {
+	body, err := p.encode(s.doc)
 	if err != nil || len(body) > bodyBytesMax {
 		p.problem(s.doc, fault.TooLarge, "The resource is larger than %d KiB.", bodyBytesMax>>10)
 		return

@@ -50,6 +50,12 @@ func (r *Registry) PutAll(ctx context.Context, docs []Document) ([]Result, error
 	})
 }
 
+// PutAllOfService is PutAll for a service that acts by itself or for those who use it:
+// locks do not hold.
+func (r *Registry) PutAllOfService(ctx context.Context, docs []Document) ([]Result, error) {
+	return r.change(ctx, func(p *plan) error { return p.put(docs) })
+}
+
 // Patch merges a JSON document (RFC 7396) into a resource: null takes a property
 // away, which gives it its default again.
 func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) (Result, error) {
@@ -86,7 +92,7 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 }
 
 func merge(have Document, changes map[string]any) (Document, error) {
-	current, err := encode(have)
+	current, err := json.Marshal(have.declared())
 	if err != nil {
 		return Document{}, err
 	}
@@ -225,7 +231,7 @@ func (r *Registry) change(ctx context.Context, decide func(*plan) error) ([]Resu
 	var results []Result
 	var refusal error
 	err := r.unit.Call(ctx, func(t Turn) {
-		p := newPlan(r.state, r.types, r.random)
+		p := newPlan(r.state, r.codec, r.random)
 		if refusal = decide(p); refusal != nil {
 			return
 		}
@@ -247,7 +253,7 @@ func (r *Registry) carryOut(t Turn, p *plan) ([]Result, error) {
 			}
 		}
 		e, _ := r.state.Get(id)
-		d, err := decode(e)
+		d, err := r.decode(e)
 		if err != nil {
 			return nil, err
 		}

@@ -133,6 +133,7 @@ type Type struct {
 	Actions    []Action
 
 	namePattern *regexp.Regexp
+	secrets     bool // there are fields of the kind Secret
 }
 
 // Parent is the type a resource of this one lies in; empty for a top-level type.
@@ -193,7 +194,14 @@ func (t *Type) compile() (err error) {
 	if t.namePattern, err = wholePattern(t.NamePattern); err != nil {
 		return err
 	}
+	t.secrets = anySecret(t.Fields)
 	return compileFields(t.Fields, "properties")
+}
+
+func anySecret(fields []Field) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool {
+		return f.Kind == Secret || anySecret(f.Fields) || f.Element != nil && anySecret(f.Element.Fields)
+	})
 }
 
 func compileFields(fields []Field, path string) error {
@@ -220,6 +228,9 @@ func (f *Field) compile(at string) (err error) {
 		return fmt.Errorf("%s: %w", at, err)
 	}
 	if f.Element != nil {
+		if f.Element.Kind == Secret {
+			return fmt.Errorf("%s: secrets in a list belong into objects", at)
+		}
 		if err := f.Element.compile(at + "[]"); err != nil {
 			return err
 		}

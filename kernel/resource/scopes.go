@@ -60,7 +60,7 @@ func (r *Registry) Scopes(ctx context.Context, in ID) ([]Document, error) {
 		}
 		d := Document{ID: id}
 		if e, ok := declared[text]; ok {
-			if d, err = decode(e); err != nil {
+			if d, err = r.decode(e); err != nil {
 				return nil, damaged(err)
 			}
 		}
@@ -81,6 +81,6 @@ func (r *Registry) Scope(ctx context.Context, id ID) (d Document, there bool, er
 	if err != nil || !declared {
 		return Document{ID: id}, there, err
 	}
-	d, err = decode(entry)
+	d, err = r.decode(entry)
 	return d, true, err
 }

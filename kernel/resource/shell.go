@@ -32,7 +32,7 @@ type Unit interface {
 // Registry keeps the resources of a location. It is the machine of its unit (Apply,
 // Snapshot, Restore, Reset) and the door to it (Put, Get, Watch and the others).
 type Registry struct {
-	types  *Types
+	codec
 	random io.Reader
 	unit   Unit
 	state  *registry.State
@@ -47,7 +47,7 @@ func NewRegistry(types *Types, random io.Reader) *Registry {
 	if random == nil {
 		random = rand.Reader
 	}
-	return &Registry{types: types, random: random, state: registry.New(), changed: make(chan struct{})}
+	return &Registry{codec: codec{types: types}, random: random, state: registry.New(), changed: make(chan struct{})}
 }
 
 // Bind gives the registry the unit that carries it. The machine's methods may be
@@ -150,11 +150,7 @@ func (r *Registry) Get(ctx context.Context, id ID) (Document, error) {
 	case !found:
 		return Document{}, notFound(id)
 	}
-	d, err := decode(entry)
-	if err != nil {
-		return Document{}, fault.Wrap(fault.Damaged, err, "The resource %s cannot be read.", id)
-	}
-	return d, nil
+	return r.decode(entry)
 }
 
 func notFound(id ID) error {
@@ -219,9 +215,9 @@ func (r *Registry) list(ctx context.Context, typ string, find func(*registry.Sta
 		if id, err := ParseID(e.ID); err == nil && !isType(id, typ) {
 			continue
 		}
-		d, err := decode(e)
+		d, err := r.decode(e)
 		if err != nil {
-			return nil, 0, damaged(err)
+			return nil, 0, err
 		}
 		docs = append(docs, d)
 	}

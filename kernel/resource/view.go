@@ -14,6 +14,7 @@ import (
 // View is the registry as it will be once a request is through, for checks that
 // look beyond one document. It is good during the check alone.
 type View struct {
+	codec
 	state   *registry.State
 	request *request
 }
@@ -26,8 +27,8 @@ type request struct {
 	counts map[string]int      // and of View.Count
 }
 
-func newView(state *registry.State) View {
-	return View{state, &request{docs: map[string]Document{}, places: map[string][]ID{}, ids: map[string][]ID{}, counts: map[string]int{}}}
+func newView(state *registry.State, c codec) View {
+	return View{c, state, &request{docs: map[string]Document{}, places: map[string][]ID{}, ids: map[string][]ID{}, counts: map[string]int{}}}
 }
 
 func (r *request) add(d Document) {
@@ -43,15 +44,21 @@ func (r *request) add(d Document) {
 
 // Get finds a resource.
 func (v View) Get(id ID) (Document, bool) {
+	d, ok, err := v.find(id)
+	return d, ok && err == nil
+}
+
+// find is Get for those who must not take what cannot be read for what is not there.
+func (v View) find(id ID) (Document, bool, error) {
 	if d, ok := v.request.docs[id.Key()]; ok {
-		return d, true
+		return d, true, nil
 	}
 	e, ok := v.state.Get(id.String())
 	if !ok {
-		return Document{}, false
+		return Document{}, false, nil
 	}
-	d, err := decode(e)
-	return d, err == nil
+	d, err := v.decode(e)
+	return d, true, err
 }
 
 // IDs lists the resources of a type directly in another resource or a scope. An empty
@@ -139,10 +146,7 @@ func named(s *registry.State, typ, name string) (ID, bool) {
 
 func isType(id ID, typ string) bool { return typ == "" || strings.EqualFold(id.Type(), typ) }
 
-// encode gives what the registry stores of a document.
-func encode(d Document) ([]byte, error) { return json.Marshal(d.declared()) }
-
-// decode reads what the registry stored.
+// decode reads what the registry stored, sealed secrets as they are.
 func decode(e registry.Entry) (Document, error) {
 	id, err := ParseID(e.ID)
 	if err != nil {

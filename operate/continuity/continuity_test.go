@@ -153,10 +153,10 @@ func TestALedgerGoesOn(t *testing.T) {
 // An older note does not undo what a newer one said.
 func TestTheNewestNoteIsHeeded(t *testing.T) {
 	g := &group{}
-	for _, n := range []note{{Term: 1, revision: 3}, {Term: 9, revision: 2}, {Term: 2, revision: 4}, {Term: 9, revision: 1}} {
+	for _, n := range []note{{Term: 1, Revision: 3}, {Term: 9, Revision: 2}, {Term: 2, Revision: 4}, {Term: 9, Revision: 1}} {
 		g.learn(n)
 	}
-	if _, n := g.look(); n.Term != 2 || n.revision != 4 {
+	if _, n := g.look(); n.Term != 2 || n.Revision != 4 {
 		t.Errorf("heeded %+v", n)
 	}
 }
@@ -165,6 +165,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 	typ := groupType()
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
+		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},

@@ -19,6 +19,7 @@ import (
 	"weir/kernel/link"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/operate/continuity/core"
 )
 
 // Controller looks after the groups on one node.
@@ -46,6 +47,7 @@ type group struct {
 
 	lines    lines
 	granted  atomic.Pointer[time.Time] // until when a majority has granted the term; nil: none is asked
+	doubt    atomic.Uint64             // a later term that some voter knows of, while no majority grants ours
 	changing sync.Mutex                // one switch, promotion or rejoining at a time
 	cancel   context.CancelFunc
 	wake     chan struct{}
@@ -56,7 +58,7 @@ type group struct {
 	stopKeep  context.CancelFunc
 	kept      sync.WaitGroup
 	reopened  sync.WaitGroup
-	resolved  time.Time // when a hand-over was last looked after
+	phased    time.Time // since when the term and the phase are what they are
 	probes    int       // of the primary that failed in a row
 	probed    time.Time
 	peer      groups.Status // what the other location said last
@@ -262,6 +264,23 @@ func (c *Controller) Elsewhere(id resource.ID) error {
 	return nil
 }
 
+// MayOwn reports whether a unit may be owned in this location now, which a node asks that
+// has got the lease: another one may have begun to give the group up, and wait for all
+// owners to be gone. Reading the note could be answered with an old one, so it is written
+// as it is.
+func (c *Controller) MayOwn(ctx context.Context, unit string) (bool, error) {
+	g := c.groupOf(unit)
+	if g == nil || c.o.Alone {
+		return true, nil
+	}
+	may := false
+	_, err := g.change(ctx, func(n *note) bool {
+		may = n.Holder == c.o.Location && n.Phase == core.None
+		return may
+	})
+	return may, err
+}
+
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
 
@@ -273,7 +292,7 @@ func (c *Controller) Seeded(ctx context.Context, unit string, s journal.Snapshot
 		return fmt.Errorf("%s is in no group", unit)
 	}
 	_, n := g.look()
-	generation := n.generation(unit) + 1
+	generation := n.Generation(unit) + 1
 	if err := c.o.Seed(ctx, unit, generation, s); err != nil {
 		return err
 	}
@@ -285,13 +304,7 @@ func (g *group) renew(ctx context.Context, unit string, generation int) error {
 	if err := g.c.keepGeneration(ctx, unit, generation); err != nil {
 		return err
 	}
-	_, err := g.change(ctx, func(n *note) bool {
-		if n.generation(unit) >= generation {
-			return false
-		}
-		n.Units[unit] = unitNote{Generation: generation}
-		return true
-	})
+	_, err := g.change(ctx, core.Renew(unit, generation))
 	return err
 }
 
@@ -393,7 +406,7 @@ func (g *group) step(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.revision == 0 {
+	if n.Revision == 0 {
 		if err := g.birth(ctx, cfg); err != nil {
 			return err
 		}
@@ -403,64 +416,44 @@ func (g *group) step(ctx context.Context) error {
 	}
 	g.learn(n)
 	g.cut(n)
-	if n.Holder == g.c.o.Location {
-		// A primary that comes back asks before it serves: without a witness nobody else
-		// tells it that it was replaced.
-		g.heedPeer(ctx, cfg, n)
-		_, n = g.look()
-		g.resolve(ctx, cfg, n)
-	}
+	// A primary that comes back asks before it serves: without a witness nobody else
+	// tells it that it was replaced.
+	err = g.ahead(ctx, cfg)
 	g.stand()
-	if cfg, n = g.look(); n.Holder == g.c.o.Location {
-		return nil
+	if _, n = g.look(); n.Holder != g.c.o.Location {
+		if err := core.Settle(g.hands(ctx), n); err != nil && ctx.Err() == nil {
+			g.c.log.Debug("whether a copy is complete could not be settled", "group", g.name, "error", err)
+		}
 	}
-	g.noteCaught(ctx, cfg, n)
-	return g.followPeer(ctx, cfg, n)
+	return err
 }
 
-// birth writes the first note: the location that the group was declared for asks
-// for term 1; the other one waits for it.
+// birth writes the first note.
 func (g *group) birth(ctx context.Context, cfg config) error {
-	n := note{Holder: cfg.primary, Units: map[string]unitNote{}}
+	var units []string
 	for _, id := range cfg.units {
 		unit, ok := g.c.o.UnitName(id)
 		if !ok {
 			return fmt.Errorf("%s is nothing that can be in a group", id)
 		}
-		n.Units[unit] = unitNote{Caught: true}
-		if cfg.primary != g.c.o.Location {
-			n.Units[unit] = unitNote{Generation: 1} // what a unit of that name had here is no copy
-			if err := g.c.keepGeneration(ctx, unit, 1); err != nil {
-				return err
-			}
-		}
+		units = append(units, unit)
 	}
-	if cfg.primary == g.c.o.Location {
-		n.Term = 1
-		n.Last = &groups.Change{Kind: "birth", To: cfg.primary, Term: 1, At: time.Now()}
-		if polls := g.polls(cfg); polls != nil {
-			if _, err := polls.Acquire(ctx, 1); err != nil {
-				return err
-			}
-		}
-	}
-	_, err := g.change(ctx, func(now *note) bool {
-		if now.revision != 0 {
-			return false
-		}
-		*now = n
-		return true
-	})
-	return err
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return core.Birth(g.hands(ctx), g.coreOf(cfg), units)
 }
 
 // learn takes a note that was read or written; an older one than is known is no news.
 func (g *group) learn(n note) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if n.revision >= g.last.revision {
-		g.last = n
+	if n.Revision < g.last.Revision {
+		return
 	}
+	if n.Term != g.last.Term || n.Phase != g.last.Phase {
+		g.phased = time.Now()
+	}
+	g.last = n
 }
 
 // stand tells the units on this node what they are, by the newest note: whoever waits for
@@ -469,58 +462,40 @@ func (g *group) stand() {
 	g.standing.Lock()
 	defer g.standing.Unlock()
 	cfg, n := g.look()
-	primary := n.Holder == g.c.o.Location
-	var s replica.Standing
-	terms := link.Terms{
-		Mode: link.Mode(cfg.mode), LagMessages: cfg.lagMessages, LagBytes: cfg.lagBytes, LagTime: cfg.lagTime,
-		WhenAway: cfg.whenAway, Term: n.Term, Watched: true,
-	}
-	switch {
-	case primary && g.adrift():
-		// It shows nothing any more, and clients should not wait for it: another location
-		// may have been promoted.
-		s = replica.Standing{Mode: replica.Halted}
-	case primary && n.Phase == phaseNone:
-		s = replica.Standing{Mode: replica.Primary}
-		if n.Term > 1 {
-			s.Floor = n.Term << 32
+	g.keep(core.Stand(g.coreOf(cfg), n, false).Keep) // before it is asked until when the term was granted
+	o := core.Stand(g.coreOf(cfg), n, g.adrift())
+	s := replica.Standing{Mode: standings[o.Stand], Floor: o.Floor, Below: o.Below}
+	var terms link.Terms
+	if o.Linked {
+		terms = link.Terms{
+			Mode: link.Mode(cfg.mode), LagMessages: cfg.lagMessages, LagBytes: cfg.lagBytes, LagTime: cfg.lagTime,
+			WhenAway: cfg.whenAway, Term: n.Term, Watched: true,
 		}
-	case primary:
-		s = replica.Standing{Mode: replica.Halted} // the link goes on: the last records must arrive
-	case n.Phase == phaseParted || n.Term == 0:
-		s, terms = replica.Standing{Mode: replica.Halted, Elsewhere: elsewhere(cfg)}, link.Terms{}
-	default:
-		s, terms = replica.Standing{Mode: replica.Secondary, Elsewhere: elsewhere(cfg)}, link.Terms{}
-	}
-	if primary {
-		g.keep(n.Term) // through a hand-over too: what was accepted is still to be shown
 	} else {
-		g.keep(0)
+		s.Elsewhere = elsewhere(cfg)
 	}
 	for unit := range n.Units {
 		m, ok := g.c.o.Members(unit)
 		if !ok {
 			continue
 		}
-		if want := n.generation(unit); m.Generation != want {
+		if want := n.Generation(unit); m.Generation != want {
 			g.reopen(unit, want)
 			continue
 		}
-		if !primary {
-			// First it shows nothing any more, and only then it need not wait for the other.
-			m.Permit.Revoke()
-			m.Unit.Stand(s)
+		if o.Linked {
 			m.Sender.Configure(terms)
-			continue
 		}
-		m.Sender.Configure(terms) // before it stands: without terms nothing is waited for
-		switch {
-		case g.adrift():
+		switch o.Permit {
+		case core.Revoke:
 			m.Permit.Revoke()
-		case len(cfg.witnesses) == 0:
+		case core.Lift:
 			m.Permit.Lift()
 		}
 		m.Unit.Stand(s)
+		if !o.Linked {
+			m.Sender.Configure(terms)
+		}
 	}
 }
 

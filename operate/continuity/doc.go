@@ -32,6 +32,7 @@ import (
 	"weir/kernel/journal"
 	"weir/kernel/link"
 	"weir/kernel/replica"
+	replicacore "weir/kernel/replica/core"
 	"weir/kernel/resource"
 )
 
@@ -47,6 +48,7 @@ type Unit interface {
 	Whole(ctx context.Context) (whole bool, first journal.Position, err error)
 	CarryBehind(at journal.Position)
 	RoleName() string
+	Status() (replicacore.Role, uint64)
 	Ready() error
 }
 
@@ -137,13 +139,12 @@ type Pairing struct {
 
 // Times of a controller.
 const (
-	stepEvery = 200 * time.Millisecond
-	// stillFor is how long a hand-over waits for nodes that have not read the note yet.
-	stillFor    = 3 * stepEvery
-	probeEvery  = time.Second
-	probeWithin = time.Second
+	stepEvery   = 200 * time.Millisecond
 	askTimeout  = 5 * time.Second
 	switchLimit = time.Minute
+	// handOverLimit is how long another node of the location may be at a hand-over before
+	// this one sees to it: longer than it waits for the other location.
+	handOverLimit = switchLimit/2 + askTimeout
 	// salvageLimit bounds one call; what is not done then is done by the next.
 	salvageLimit = time.Hour
 )

@@ -10,10 +10,10 @@ import (
 	"time"
 
 	"weir/internal/groups"
-	"weir/kernel/ballot"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/resource"
+	"weir/operate/continuity/core"
 )
 
 // Paths that the other location asks.
@@ -66,89 +66,90 @@ func (g *group) askOwner(ctx context.Context, cfg config, unit, method, verb str
 
 const answerBytesMax = 64 << 20
 
-// heedPeer has the primary look at the other location, which may have been promoted
-// without it.
-func (g *group) heedPeer(ctx context.Context, cfg config, n note) {
-	if time.Since(g.probed) < probeEvery {
-		return
+// ahead looks at the other location, when that is due, and does what there is to do next:
+// one step after another while what was heard has news.
+func (g *group) ahead(ctx context.Context, cfg config) error {
+	v, err := g.view(ctx, cfg)
+	for range stepsMax {
+		s := core.Next(g.coreOf(cfg), v)
+		if s.Do == core.Nothing {
+			if v.Note.Holder == g.c.o.Location {
+				return nil // not to be heard is nothing new: the voters say whether it may go on
+			}
+			return err
+		}
+		if err := g.do(ctx, cfg, v, s); err != nil || s.Do == core.Copying || s.Do == core.TakeOver {
+			return err
+		}
+		v.Doubt = 0
+		_, v.Note = g.look()
 	}
-	g.probed = time.Now()
-	var said groups.Status
-	probe, cancel := context.WithTimeout(ctx, probeWithin)
-	defer cancel()
-	if err := g.ask(probe, cfg, http.MethodGet, "", nil, &said); err != nil || said.Term <= n.Term || said.Holder != cfg.pairing.Peer {
-		return // not to be heard is nothing new: the voters say whether this location may go on
-	}
-	g.deposed(ctx, &ballot.Deposed{Term: said.Term, Holder: said.Holder})
+	return nil
 }
 
-// followPeer looks at the primary: its term, its documents, whether it is there.
-func (g *group) followPeer(ctx context.Context, cfg config, n note) error {
-	if time.Since(g.probed) < probeEvery {
-		return nil
+// stepsMax bounds what is done after one look.
+const stepsMax = 4
+
+// view is what this node knows, having asked the other location if that is due.
+func (g *group) view(ctx context.Context, cfg config) (v core.View, err error) {
+	v = core.View{Doubt: g.doubt.Load(), Copies: g.copies(cfg)}
+	if v.Idle = g.changing.TryLock(); v.Idle {
+		g.changing.Unlock()
 	}
-	g.probed = time.Now()
+	if time.Since(g.probed) >= cfg.probeEvery {
+		v.Asked, g.probed = true, time.Now()
+		v.Said, err = g.probe(ctx, cfg)
+		v.Failed = g.probes
+	}
+	g.mu.Lock()
+	v.Late = time.Since(g.phased) > handOverLimit
+	g.mu.Unlock()
+	_, v.Note = g.look() // as it is after the probe, which took a while
+	return v, err
+}
+
+// probe asks the other location how it stands; nil: it did not answer.
+func (g *group) probe(ctx context.Context, cfg config) (*groups.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, cfg.probeEvery)
+	defer cancel()
 	var said groups.Status
-	probe, cancel := context.WithTimeout(ctx, probeWithin)
-	err := g.ask(probe, cfg, http.MethodGet, "", nil, &said)
-	cancel()
+	err := g.ask(ctx, cfg, http.MethodGet, "", nil, &said)
 	g.mu.Lock()
 	g.peer, g.peerSaid = said, err == nil
 	g.mu.Unlock()
 	if err != nil {
 		g.probes++
-		if cfg.automatic && g.probes >= cfg.failedProbes {
-			g.takeOver(ctx, cfg, n)
-		}
-		return err
+		return nil, err
 	}
 	g.probes = 0
-	if said.Holder == g.c.o.Location && said.Term > n.Term {
-		return g.claim(ctx, cfg, said.Term)
-	}
-	if said.Holder != cfg.pairing.Peer || said.Standing != groups.Primary {
-		return nil
-	}
-	if said.Term > n.Term {
-		if n, err = g.change(ctx, func(n *note) bool {
-			if n.Term >= said.Term {
-				return false
-			}
-			n.Term, n.Holder, n.Phase = said.Term, said.Holder, phaseNone
-			return true
-		}); err != nil {
-			return err
-		}
-	}
-	g.noteFork(ctx, n)
-	bounded, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	return g.copyDocuments(bounded, cfg, false)
+	return &said, nil
 }
 
-// noteFork marks the group as parted when the link of a unit says so.
-func (g *group) noteFork(ctx context.Context, n note) {
-	if n.Phase != phaseNone {
-		return
-	}
-	for unit := range n.Units {
-		m, ok := g.c.o.Members(unit)
-		if !ok || m.Receiver.State().Refused != "fork" {
-			continue
+// do does a step.
+func (g *group) do(ctx context.Context, cfg config, v core.View, s core.Step) error {
+	switch s.Do {
+	case core.Copying:
+		ctx, cancel := context.WithTimeout(ctx, askTimeout)
+		defer cancel()
+		return g.copyDocuments(ctx, cfg, false)
+	case core.Part:
+		g.c.log.Error("this location has records that the primary does not have; it copies nothing until somebody decides about them", "group", g.name, "unit", s.Unit)
+	case core.Undo, core.CallOff, core.Outbid, core.TakeOver:
+		if !g.changing.TryLock() {
+			return nil
 		}
-		g.c.log.Error("this location has records that the primary does not have; it copies nothing until somebody decides about them", "unit", unit, "position", m.Unit.Position())
-		_, err := g.change(ctx, func(now *note) bool {
-			if now.Term != n.Term || now.Phase != phaseNone {
-				return false
-			}
-			now.Phase = phaseParted
-			return true
-		})
-		if err != nil {
-			g.c.log.Error("that could not be noted", "error", err)
-		}
-		return
+		defer g.changing.Unlock()
+		g.c.log.Warn("a continuity group is about to "+string(s.Do), "group", g.name, "term", v.Note.Term)
+	case core.Yield, core.Learn, core.Claim:
+		g.c.log.Info("a continuity group is about to "+string(s.Do), "group", g.name, "of", s.Holder, "term", s.Term)
 	}
+	if s.Do == core.TakeOver {
+		g.takeOver(ctx, cfg, v.Note)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return core.Do(g.hands(ctx), g.coreOf(cfg), v, s)
 }
 
 // carryOrder asks the primary to record again what a copy that began with a snapshot
@@ -156,35 +157,6 @@ func (g *group) noteFork(ctx context.Context, n note) {
 type carryOrder struct {
 	Unit string           `json:"unit"`
 	At   journal.Position `json:"at"` // everything live up to here
-}
-
-// noteCaught marks copies that have come to the primary's end for the first time and are
-// whole, and asks for what those lack that are not.
-func (g *group) noteCaught(ctx context.Context, cfg config, n note) {
-	for unit, u := range n.Units {
-		m, ok := g.c.o.Members(unit)
-		if !ok || u.Caught || m.Generation != u.Generation {
-			continue
-		}
-		if r := m.Receiver.State(); r.PrimaryEnd == 0 || r.Mark.At < r.PrimaryEnd || m.Unit.Position() < r.Mark.At {
-			continue // by the primary's last word, also when it is gone since
-		}
-		whole, first, err := m.Unit.Whole(ctx)
-		if err == nil && !whole {
-			err = g.askOwner(ctx, cfg, unit, http.MethodPost, "/carry", carryOrder{unit, first - 1}, nil)
-		} else if err == nil {
-			_, err = g.change(ctx, func(now *note) bool {
-				if now.Units[unit] != u {
-					return false
-				}
-				now.Units[unit] = unitNote{Generation: u.Generation, Caught: true}
-				return true
-			})
-		}
-		if err != nil && ctx.Err() == nil {
-			g.c.log.Debug("whether a copy is complete could not be settled", "unit", unit, "error", err)
-		}
-	}
 }
 
 // carryForward answers the order.
@@ -198,65 +170,18 @@ func (g *group) carryForward(o carryOrder) error {
 	return nil
 }
 
-// partial names a unit whose copy here is not whole; "": all are.
-func (g *group) partial(ctx context.Context, n note) string {
-	for unit := range n.Units {
-		if m, ok := g.c.o.Members(unit); ok {
-			if whole, _, err := m.Unit.Whole(ctx); err != nil || !whole {
-				return unit
-			}
-		}
-	}
-	return ""
-}
-
 // takeOver promotes this location because the primary does not answer, if a majority
 // of the voters has not heard of it either.
 func (g *group) takeOver(ctx context.Context, cfg config, n note) {
-	if !g.changing.TryLock() {
-		return
+	err := core.MayTakeOver(n)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, switchLimit)
+		defer cancel()
+		_, err = core.Promote(g.hands(ctx), g.coreOf(cfg), n, "automatic", false)
 	}
-	defer g.changing.Unlock()
-	if n.Phase != phaseNone || n.Term == 0 {
-		return
-	}
-	for unit, u := range n.Units {
-		if !u.Caught {
-			g.c.log.Warn("the primary does not answer, and this location does not take over by itself: its copy was never complete. \"weir failover\" says what would be lost", "group", cfg.name, "unit", unit)
-			return
-		}
-	}
-	if _, err := g.promote(ctx, cfg, n, "automatic", false); err != nil {
+	if err != nil {
 		g.c.log.Info("the primary does not answer, and this location does not take over", "group", cfg.name, "reason", fault.Sentence(err))
 	}
-}
-
-// claim takes a term that the primary has passed on to here, when its own call to do
-// so was lost.
-func (g *group) claim(ctx context.Context, cfg config, term uint64) error {
-	if polls := g.polls(cfg); polls != nil {
-		if r, err := polls.Acquire(ctx, term); err != nil {
-			return fmt.Errorf("claim term %d: %w", r.Term, err)
-		}
-	}
-	_, err := g.take(ctx, term, groups.Change{Kind: "switch", From: cfg.pairing.Peer, To: g.c.o.Location, Term: term, At: time.Now()}, nil)
-	return err
-}
-
-// take makes this location the holder of a term. began is about where its journals end
-// when the other location does not take part.
-func (g *group) take(ctx context.Context, term uint64, change groups.Change, began map[string]journal.Mark) (note, error) {
-	return g.change(ctx, func(n *note) bool {
-		if n.Term >= term {
-			return false
-		}
-		n.Term, n.Holder, n.Phase, n.Last, n.Began = term, g.c.o.Location, phaseNone, &change, began
-		for unit, u := range n.Units {
-			u.Caught = true
-			n.Units[unit] = u
-		}
-		return true
-	})
 }
 
 // declared is what a location declares about the units of a group.

@@ -29,7 +29,7 @@ func (g *group) stands(ctx context.Context, q standsQuestion) (standsAnswer, err
 	if _, ok := n.Units[q.Unit]; !ok {
 		return standsAnswer{}, fault.New(fault.NotFound, "%s is not in the group here.", q.Unit)
 	}
-	h, err := g.c.o.History(ctx, q.Unit, n.generation(q.Unit))
+	h, err := g.c.o.History(ctx, q.Unit, n.Generation(q.Unit))
 	if err != nil {
 		return standsAnswer{}, err
 	}

@@ -38,11 +38,11 @@ func (c *Controller) Isolate(ctx context.Context, name string, d time.Duration) 
 }
 
 // isolated reports whether the location's part of the group is kept away.
-func (n note) isolated() bool { return time.Now().Before(n.Isolated) }
+func isolated(n note) bool { return time.Now().Before(n.Isolated) }
 
 // apart is the error of what goes to the other location or a voter meanwhile.
 func (g *group) apart() error {
-	if _, n := g.look(); n.isolated() {
+	if _, n := g.look(); isolated(n) {
 		return fault.New(fault.Unavailable, "The group %s is isolated here until %s, by an operator.", g.name, n.Isolated.UTC().Format(time.RFC3339))
 	}
 	return nil
@@ -71,7 +71,7 @@ func (l *lines) hold(conn net.Conn) (release func()) {
 
 // cut ends the connections of an isolated group.
 func (g *group) cut(n note) {
-	if !n.isolated() {
+	if !isolated(n) {
 		return
 	}
 	g.lines.mu.Lock()

@@ -5,76 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
-	"weir/internal/groups"
 	"weir/kernel/journal"
+	"weir/operate/continuity/core"
 )
 
-// Phases of a note: what is under way.
-const (
-	phaseNone     = ""
-	phaseHandOver = "handing-over" // a planned switch away from here
-	phaseParted   = "parted"       // the histories have parted: the log here waits for a decision
+// The words of package core.
+type (
+	note     = core.Note
+	unitNote = core.Unit
+	tailNote = core.Tail
+	marks    = core.Marks
 )
-
-// note is where a group stands in this location. It is changed by compare and swap.
-type note struct {
-	Term   uint64              `json:"term"`
-	Holder string              `json:"holder"`
-	Phase  string              `json:"phase,omitempty"`
-	To     string              `json:"to,omitempty"` // of a hand-over
-	Units  map[string]unitNote `json:"units"`
-	Last   *groups.Change      `json:"last,omitempty"`
-	// Began are about where the journals ended here when this location took the term: what
-	// a former primary has behind them is its own.
-	Began map[string]journal.Mark `json:"began,omitempty"`
-	// Tails are what this location had alone and has not decided about; it follows meanwhile.
-	Tails map[string]tailNote `json:"tails,omitempty"`
-	// Isolated is until when an operator keeps the group away from the other location.
-	Isolated time.Time `json:"isolated,omitzero"`
-	// Unsafe: the term was taken without a majority.
-	Unsafe bool `json:"unsafe,omitempty"`
-
-	revision uint64
-}
-
-// unitNote is one unit's.
-type unitNote struct {
-	Generation int `json:"generation"`
-	// Caught: this generation was complete once, here or as the primary's. Until then the
-	// bound on the lag says nothing about it, and it does not take over by itself.
-	Caught bool `json:"caught,omitempty"`
-}
-
-// tailNote is where a unit's tail lies: in an old generation, behind where the histories
-// parted.
-type tailNote struct {
-	Generation int          `json:"generation"`
-	After      journal.Mark `json:"after"`
-}
-
-func (n note) generation(unit string) int {
-	return n.Units[unit].Generation
-}
-
-// steps times a change.
-type steps struct {
-	began, last time.Time
-	change      groups.Change
-}
-
-func begin(c groups.Change) *steps {
-	now := time.Now()
-	c.At = now
-	return &steps{began: now, last: now, change: c}
-}
-
-func (s *steps) done(name string) {
-	now := time.Now()
-	s.change.Steps = append(s.change.Steps, groups.Step{Name: name, Seconds: now.Sub(s.last).Seconds()})
-	s.change.Seconds, s.last = now.Sub(s.began).Seconds(), now
-}
 
 func noteKey(group string) string { return "group/" + group }
 
@@ -87,7 +29,7 @@ func (c *Controller) note(ctx context.Context, group string) (n note, err error)
 	if err := json.Unmarshal(data, &n); err != nil {
 		return note{}, fmt.Errorf("the note of the group %s can not be read: %w", group, err)
 	}
-	n.revision = revision
+	n.Revision = revision
 	return n, nil
 }
 
@@ -106,7 +48,7 @@ func (c *Controller) change(ctx context.Context, group string, fn func(*note) bo
 		if err != nil {
 			return note{}, err
 		}
-		n.revision, err = c.o.Notes.Put(ctx, noteKey(group), data, n.revision)
+		n.Revision, err = c.o.Notes.Put(ctx, noteKey(group), data, n.Revision)
 		if errors.Is(err, journal.ErrNoteChanged) {
 			continue
 		}
@@ -160,7 +102,7 @@ func Placement(ctx context.Context, notes interface {
 			continue
 		}
 		if _, in := n.Units[unit]; in {
-			return n.generation(unit), true, nil
+			return n.Generation(unit), true, nil
 		}
 	}
 	return own.Generation, false, nil

@@ -14,6 +14,7 @@ import (
 	"weir/internal/groups"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
+	"weir/operate/continuity/core"
 )
 
 const (
@@ -49,7 +50,7 @@ func (c *Controller) tailed(ctx context.Context, name string) (*group, map[strin
 	switch {
 	case len(n.Tails) > 0:
 		return g, n.Tails, nil
-	case n.Phase != phaseParted:
+	case n.Phase != core.Parted:
 		return nil, nil, fault.New(fault.Conflict, "%s has nothing of the group %s alone: there is nothing to salvage.", c.o.Location, g.name)
 	}
 	tails := map[string]tailNote{}
@@ -58,7 +59,7 @@ func (c *Controller) tailed(ctx context.Context, name string) (*group, map[strin
 		if err != nil {
 			return nil, nil, err
 		}
-		tails[unit] = tailNote{n.generation(unit), after}
+		tails[unit] = tailNote{Generation: n.Generation(unit), After: after}
 	}
 	return g, tails, nil
 }
@@ -100,24 +101,25 @@ func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bo
 		return s, err
 	}
 	if !g.changing.TryLock() {
-		return s, fault.New(fault.Conflict, "Another change of the group %s is under way.", g.name)
+		return s, g.underWay()
 	}
 	defer g.changing.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), salvageLimit)
 	defer cancel()
 	cfg, n := g.look()
-	t := begin(groups.Change{Kind: "salvage", From: c.o.Location, To: n.Holder, Term: n.Term})
+	h := g.hands(ctx)
+	t := h.Begin(groups.Change{Kind: "salvage", From: c.o.Location, To: n.Holder, Term: n.Term})
 	// It follows first: in sync mode the other location takes nothing alone, not what is
 	// brought back either.
-	if err := g.copyAgain(ctx, n, tails); err != nil {
+	if err := core.CopyAgain(h, n, tails); err != nil {
 		return s, err
 	}
-	t.done("begin a new copy")
-	if choice == groups.Reinject {
+	h.Did(t, "begin a new copy")
+	if choice == groups.Reinject && n.Holder != c.o.Location {
 		if err := g.followed(ctx, cfg, tails); err != nil {
 			return s, err
 		}
-		t.done("follow")
+		h.Did(t, "follow")
 	}
 	for _, unit := range g.inOrder(cfg, n) {
 		file, err := g.salvageUnit(ctx, cfg, tails[unit], unit, choice, resent, &s.Tally)
@@ -125,10 +127,10 @@ func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bo
 			return s, err
 		}
 		s.Files = append(s.Files, file)
-		t.done(unit)
+		h.Did(t, unit)
 	}
-	t.change.Salvaged = &s.Tally
-	s.Change = &t.change
+	t.Salvaged = &s.Tally
+	s.Change = t
 	_, err = g.change(ctx, func(now *note) bool {
 		now.Tails = nil
 		if now.Term == n.Term {
@@ -168,7 +170,7 @@ func (g *group) inOrder(cfg config, n note) []string {
 }
 
 func (g *group) partingOf(ctx context.Context, cfg config, n note, unit string) (journal.Mark, error) {
-	h, err := g.c.o.History(ctx, unit, n.generation(unit))
+	h, err := g.c.o.History(ctx, unit, n.Generation(unit))
 	if err != nil {
 		return journal.Mark{}, err
 	}
@@ -193,8 +195,7 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit
 		}
 		verdicts := make([]string, len(waiting))
 		if choice == groups.Reinject {
-			var said brought
-			err := g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{unit, source, after, resent, waiting}, &said)
+			said, err := g.bringTo(ctx, cfg, bringOrder{unit, source, after, resent, waiting})
 			if err != nil || len(said.Verdicts) != len(waiting) {
 				return errors.Join(fmt.Errorf("bring back what %s has of %s alone (call again to go on): %w", g.c.o.Location, unit, err))
 			}
@@ -225,7 +226,7 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit
 		err = flush()
 	}
 	if err == nil && choice == groups.Reinject {
-		err = g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{Unit: unit, Source: source, After: after}, nil)
+		_, err = g.bringTo(ctx, cfg, bringOrder{Unit: unit, Source: source, After: after})
 	}
 	if err != nil {
 		return "", err
@@ -233,10 +234,22 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit
 	return l.name, l.finish()
 }
 
+// bringTo has whoever owns a unit bring rows back: a node of the other location, or, when
+// this location was promoted before it had decided about them, this one.
+func (g *group) bringTo(ctx context.Context, cfg config, o bringOrder) (said brought, err error) {
+	if _, n := g.look(); n.Holder != g.c.o.Location {
+		return said, g.askOwner(ctx, cfg, o.Unit, http.MethodPost, "/salvage", o, &said)
+	}
+	if node, _, held := g.c.o.Holder(ctx, o.Unit); held && node != g.c.o.Node {
+		return said, fault.New(fault.Conflict, "%s is owned by the node %s of this location: call again there.", o.Unit, node)
+	}
+	return g.bring(ctx, o)
+}
+
 // bring answers the former primary's order.
 func (g *group) bring(ctx context.Context, o bringOrder) (brought, error) {
 	_, n := g.look()
-	if _, ok := n.Units[o.Unit]; !ok || n.Holder != g.c.o.Location || n.Phase != phaseNone {
+	if _, ok := n.Units[o.Unit]; !ok || n.Holder != g.c.o.Location || n.Phase != core.None {
 		return brought{}, fault.New(fault.Conflict, "%s does not have %s at the moment.", g.c.o.Location, o.Unit)
 	}
 	rows, counts, err := g.c.o.Bring(ctx, o.Unit, o.Source, o.After, o.Resent, o.Rows)
@@ -245,30 +258,6 @@ func (g *group) bring(ctx context.Context, o bringOrder) (brought, error) {
 		b.Verdicts = append(b.Verdicts, r.Verdict)
 	}
 	return b, err
-}
-
-// copyAgain lets the location follow on a new copy. What it had alone stays in the old
-// generation of its journals; tails says where, while that is to be decided about.
-func (g *group) copyAgain(ctx context.Context, n note, tails map[string]tailNote) error {
-	if n.Phase != phaseParted {
-		return nil // it was done before
-	}
-	for unit := range n.Units {
-		if err := g.c.keepGeneration(ctx, unit, n.generation(unit)+1); err != nil {
-			return err
-		}
-	}
-	_, err := g.change(ctx, func(now *note) bool {
-		if now.Phase != phaseParted {
-			return false
-		}
-		now.Phase, now.Tails = phaseNone, tails
-		for unit := range now.Units {
-			now.Units[unit] = unitNote{Generation: n.generation(unit) + 1}
-		}
-		return true
-	})
-	return err
 }
 
 // ledger is a file with a line of JSON for each row of a tail, bodies included.

@@ -16,6 +16,7 @@ import (
 	"weir/internal/groups"
 	"weir/kernel/ballot"
 	"weir/kernel/fault"
+	"weir/operate/continuity/core"
 )
 
 // How much a status asks others for.
@@ -36,16 +37,24 @@ func (g *group) status(ctx context.Context, ask scope) groups.Status {
 	s := groups.Status{
 		Name: cfg.name, Term: n.Term, Holder: n.Holder, Phase: n.Phase, Mode: cfg.mode, Peer: cfg.pairing.Peer,
 		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []groups.Unit{},
-		RTOSeconds: cfg.rto, RPOSeconds: cfg.rpo,
+		RTOSeconds: cfg.rto, RPOSeconds: cfg.rpo, Undecided: n.Phase == core.Parted || len(n.Tails) > 0,
 	}
-	if n.isolated() {
+	if cfg.mode == "sync" {
+		s.WhenAway = cfg.whenAway
+	} else {
+		s.LagBounds = &groups.Bounds{Messages: cfg.lagMessages, Bytes: cfg.lagBytes, Seconds: cfg.lagTime.Seconds()}
+	}
+	if isolated(n) {
 		s.IsolatedUntil = &n.Isolated
 	}
 	primary := n.Holder == g.c.o.Location
 	switch {
-	case primary && n.Phase == phaseNone:
+	case primary && n.Phase == core.None:
 		s.Standing = groups.Primary
-	case n.Phase == phaseParted:
+		if s.Undecided {
+			s.Advice = "This location has messages or settlements in old journals, from before it was promoted, that are not decided about. \"weir salvage\" goes on with them."
+		}
+	case n.Phase == core.Parted:
 		s.Standing = groups.Salvage
 		s.Advice = "This location has messages or settlements that the primary does not have. \"weir salvage\" lists them, brings them back, or leaves them; then this location follows."
 	case !primary && len(n.Tails) > 0:
@@ -264,7 +273,17 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		if err := json.Unmarshal(body, &order); err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "The order is not understood.")
 		}
+		if _, n := g.look(); n.Holder != c.o.Location {
+			return nil, fault.New(fault.Conflict, "%s does not have the group %s either: in its view %s does.", c.o.Location, g.name, n.Holder) // it would ask back
+		}
 		return c.Switch(r.Context(), g.name, order.To)
+	})
+	answer("POST "+root+"/decline", func(r *http.Request, g *group, body []byte) (any, error) {
+		var order declineOrder
+		if err := json.Unmarshal(body, &order); err != nil || order.Term == 0 {
+			return nil, fault.New(fault.Invalid, "The order is not understood.")
+		}
+		return nil, g.decline(r.Context(), order.Term)
 	})
 	answer("POST "+root+"/stands", func(r *http.Request, g *group, body []byte) (any, error) {
 		var q standsQuestion
@@ -303,7 +322,8 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), switchLimit/2)
 		defer cancel()
-		return nil, g.taken(ctx, change)
+		cfg, _ := g.look()
+		return nil, core.Taken(g.hands(ctx), g.coreOf(cfg), change)
 	})
 	return mux
 }

@@ -1,7 +1,9 @@
 package continuity
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,8 @@ const (
 const (
 	lagSecondsDefault   = 300
 	failedProbesDefault = 3
+	probeSecondsDefault = 1
+	grantSecondsDefault = 5
 	secretCharsMin      = 16
 	groupsMax           = 100
 )
@@ -60,7 +64,9 @@ func groupType() *resource.Type {
 			{Name: "witnesses", Kind: resource.List, Element: text("witness"), Range: &resource.Range{Min: 0, Max: 3}, Description: "URLs of witnesses; one, or three. With none, nothing is promoted but by hand."},
 			{Name: "witnessSecret", Kind: resource.Secret, Description: "The secret of the witnesses."},
 			{Name: "automatic", Kind: resource.Bool, Default: false, Description: "The secondary takes over by itself when the voters agree that the primary is gone."},
-			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary, one a second, that must fail in a row before that."},
+			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary that must fail in a row before that. Together with the time of a grant they are how long a loss goes unnoticed: 3 probes and 5 s by default."},
+			{Name: "probeSeconds", Kind: resource.Int, Default: int64(probeSecondsDefault), Range: &resource.Range{Min: 1, Max: 60}, Description: "Time between two probes of the other location, and the longest one waits for its answer."},
+			{Name: "grantSeconds", Kind: resource.Int, Default: int64(grantSecondsDefault), Range: &resource.Range{Min: 2, Max: 60}, Description: "How long the voters grant the group to its primary. It asks four times in that time, shows nothing two thirds into it without an answer of a majority, and nobody else can have the group before it is over. The same in both locations; a line that is slow or lossy wants more."},
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
 		},
@@ -76,6 +82,9 @@ func checkGroup(d resource.Document, _ resource.View) resource.Problems {
 		}
 	}
 	witnesses := texts(d, "witnesses")
+	if len(slices.Compact(slices.Sorted(slices.Values(witnesses)))) < len(witnesses) {
+		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "A witness is named twice: it would have two votes."})
+	}
 	if len(witnesses) == 2 {
 		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "Two witnesses decide no more than one: name one, or three."})
 	}
@@ -114,7 +123,9 @@ type config struct {
 	secret       string // of the witnesses
 	automatic    bool
 	failedProbes int
-	rto, rpo     int64 // seconds, as declared
+	probeEvery   time.Duration
+	grant        time.Duration // of a voter
+	rto, rpo     int64         // seconds, as declared
 }
 
 // read takes a group and its pairing from their documents.
@@ -124,7 +135,9 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
 		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
-		rto: d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
+		probeEvery: time.Duration(cmp.Or(d.Int("probeSeconds"), probeSecondsDefault)) * time.Second,
+		grant:      time.Duration(cmp.Or(d.Int("grantSeconds"), grantSecondsDefault)) * time.Second,
+		rto:        d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
 	}
 	for _, unit := range texts(d, "units") {
 		id, err := resource.ParseID(unit)
@@ -141,6 +154,9 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 	}
 	return c, fmt.Errorf("the pairing %q of the group %s is not declared", d.String("pairing"), c.name)
 }
+
+// PairingOf reads a pairing from its document.
+func PairingOf(d resource.Document) Pairing { return pairing(d) }
 
 func pairing(d resource.Document) Pairing {
 	return Pairing{Peer: d.String("peer"), Endpoints: texts(d, "endpoints"), Secret: d.String("secret")}

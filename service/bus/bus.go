@@ -30,6 +30,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -37,12 +38,15 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 
+	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
 	"weir/service/bus/internal/amqp"
+	"weir/service/bus/internal/atom"
 	"weir/service/bus/internal/namespace"
+	"weir/service/bus/internal/rest"
 	"weir/wire/amqp/server"
 )
 
@@ -51,6 +55,7 @@ import (
 // it should be a Fresher too.
 type Registry interface {
 	Get(ctx context.Context, id resource.ID) (resource.Document, error)
+	List(ctx context.Context, parent resource.ID, typ string) ([]resource.Document, uint64, error)
 	ListUnder(ctx context.Context, ancestor resource.ID, typ string) ([]resource.Document, uint64, error)
 	Watch(since uint64) *resource.Watcher
 	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
@@ -86,6 +91,19 @@ type Options struct {
 	// then on. info and identity belong to ServeForwarded there. Left nil, clients
 	// that come to the wrong node are sent away.
 	Forward func(conn net.Conn, prefix []byte, info server.PeerInfo, identity []byte, to string)
+	// Tokens judges tokens of identity providers; nil: none is accepted.
+	Tokens Tokens
+	// PassHTTP lets the node at address to answer a request about a namespace it owns. Left
+	// nil, clients are asked to try again.
+	PassHTTP func(w http.ResponseWriter, r *http.Request, unit, to string)
+	// PutAll puts several documents in the registry, all of them or none. Left nil it is
+	// the registry's own, or they are put one by one where it has none.
+	PutAll func(ctx context.Context, docs []resource.Document) error
+	// Elsewhere refuses a change of a resource that another location decides about; nil:
+	// none does.
+	Elsewhere func(id resource.ID) error
+	// Audit notes management operations and refusals; nil: nobody keeps them.
+	Audit audit.Log
 	// AMQP tunes the protocol engine; zero values take its defaults.
 	AMQP server.Config
 	// Limits are times after which silent peers are let go; zero values take Azure's.
@@ -101,6 +119,8 @@ type Service struct {
 	o    Options
 	log  *slog.Logger
 	amqp *amqp.Service
+	atom *atom.Service
+	rest *rest.Service
 
 	opening   sync.Mutex // one namespace is opened or closed at a time
 	salvaging salvaging
@@ -137,6 +157,7 @@ func New(o Options) *Service {
 		Config:      o.AMQP,
 		Limits:      o.Limits,
 	})
+	s.atom, s.rest = s.newAtom(), s.newREST()
 	return s
 }
 
@@ -276,6 +297,15 @@ func (s *Service) namespaces() []*namespace.Namespace {
 // default one is not known, the answer is one that clients try again on: they
 // take a missing namespace for final.
 func (s *Service) namespaceOf(host string) (*namespace.Namespace, error) {
+	sp, err := s.spaceAt(host)
+	if err != nil {
+		return nil, err
+	}
+	return sp.ns, nil
+}
+
+// spaceAt is namespaceOf, and what runs it.
+func (s *Service) spaceAt(host string) (*space, error) {
 	label := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		label = h
@@ -299,5 +329,5 @@ func (s *Service) namespaceOf(host string) (*namespace.Namespace, error) {
 	if sp == nil {
 		return nil, fault.New(fault.NotFound, "No namespace is declared for the host '%s'.", host)
 	}
-	return sp.ns, nil
+	return sp, nil
 }

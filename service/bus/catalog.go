@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/resource"
 	"weir/service/bus/internal/broker"
@@ -102,7 +103,7 @@ func (c *catalog) missingLong(key string) bool {
 	defer c.mu.Unlock()
 	since, known := c.missing[key]
 	if !known {
-		c.missing[key] = time.Now()
+		c.missing[key] = wall.Now()
 		time.AfterFunc(freshWait, c.changed)
 		return false
 	}

@@ -3,10 +3,11 @@ package bus
 import (
 	"context"
 	"strings"
-	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
+	"weir/kernel/identity/jwt"
 	"weir/kernel/resource"
 )
 
@@ -18,21 +19,31 @@ type credentials struct{ s *Service }
 const signaturePrefix = "sharedaccesssignature "
 
 // Token implements amqp.Credentials. A token is judged by its text: clients send
-// signatures under several kinds, "jwt" among them.
+// signatures under several kinds, "jwt" among them, and tokens of identity providers
+// with Bearer before them or without.
 func (c credentials) Token(ns, kind, audience, token string, peer identity.Peer) (identity.Principal, error) {
+	if err := c.admits(ns, peer); err != nil {
+		return identity.Principal{}, err
+	}
+	if bearer := withoutBearer(token); c.s.o.Tokens != nil && jwt.Looks(bearer) {
+		return c.bearer(ns, bearer, peer)
+	}
 	if !strings.HasPrefix(strings.ToLower(token), signaturePrefix) {
-		return identity.Principal{}, fault.New(fault.Unauthorized, "InvalidToken: Tokens of the kind '%s' are not accepted: use a shared access signature.", kind)
+		return identity.Principal{}, fault.New(fault.Unauthorized, "InvalidToken: Tokens of the kind '%s' are not accepted: use a shared access signature, or a token of an identity provider (JWT).", kind)
 	}
 	v, err := c.verifier(ns)
 	if err != nil {
 		return identity.Principal{}, err
 	}
-	return v.Verify(token, audience, peer, time.Now())
+	return v.Verify(token, audience, peer, wall.Now())
 }
 
 // Key implements amqp.Credentials.
 func (c credentials) Key(ns, name, key string, peer identity.Peer) (p identity.Principal, err error) {
 	if ns != "" {
+		if err := c.admits(ns, peer); err != nil {
+			return p, err
+		}
 		v, err := c.verifier(ns)
 		if err != nil {
 			return p, err
@@ -50,11 +61,32 @@ func (c credentials) Key(ns, name, key string, peer identity.Peer) (p identity.P
 
 // keys are the authorization rules of one namespace; off when it refuses them all.
 type keys struct {
-	all []identity.Rule
-	off bool
+	all     []identity.Rule
+	off     bool
+	network identity.Network
+}
+
+// admits refuses a peer that may not reach a namespace from where it is.
+func (c credentials) admits(ns string, peer identity.Peer) error {
+	rules, err := c.rules(ns)
+	if err != nil {
+		return err
+	}
+	return rules.network.Admits(ns, peer)
 }
 
 func (c credentials) verifier(ns string) (*identity.Verifier, error) {
+	rules, err := c.rules(ns)
+	if err != nil {
+		return nil, err
+	}
+	if rules.off {
+		return nil, fault.New(fault.Unauthorized, "LocalAuthDisabled: The namespace '%s' refuses shared access keys: disableLocalAuth is set.", ns)
+	}
+	return &identity.Verifier{Rules: func(name string) []identity.Rule { return named(rules.all, name) }}, nil
+}
+
+func (c credentials) rules(ns string) (*keys, error) {
 	c.s.mu.Lock()
 	sp := c.s.spaces[strings.ToLower(ns)]
 	c.s.mu.Unlock()
@@ -65,10 +97,7 @@ func (c credentials) verifier(ns string) (*identity.Verifier, error) {
 	if rules == nil {
 		return nil, fault.New(fault.Unavailable, "The authorization rules of '%s' are being read.", ns)
 	}
-	if rules.off {
-		return nil, fault.New(fault.Unauthorized, "LocalAuthDisabled: The namespace '%s' refuses shared access keys: disableLocalAuth is set.", ns)
-	}
-	return &identity.Verifier{Rules: func(name string) []identity.Rule { return named(rules.all, name) }}, nil
+	return rules, nil
 }
 
 func named(rules []identity.Rule, name string) []identity.Rule {
@@ -93,7 +122,7 @@ func (s *Service) followRules(ctx context.Context, sp *space) {
 			if err != nil {
 				return err
 			}
-			sp.rules.Store(&keys{all: append(accessRules(docs), identity.EmulatorRule()), off: ns.Bool("disableLocalAuth")})
+			sp.rules.Store(&keys{all: append(accessRules(docs), identity.EmulatorRule()), off: ns.Bool("disableLocalAuth"), network: network(ns, docs)})
 			return nil
 		})
 		if fault.Is(err, fault.NotFound) { // it was deleted, and is about to be closed

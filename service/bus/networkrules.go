@@ -1,16 +1,15 @@
 package bus
 
 import (
-	"net/netip"
 	"strconv"
 
+	"weir/kernel/identity"
 	"weir/kernel/resource"
 )
 
+// typeNetworkRules is the type of the rules that say from where a namespace is reached;
+// the one there is has the name default.
 const typeNetworkRules = typeNamespace + "/networkRuleSets"
-
-// networkRulesMax is how many addresses a namespace allows by name.
-const networkRulesMax = 128
 
 // networkRuleType declares from where a namespace may be reached.
 func networkRuleType() *resource.Type {
@@ -19,13 +18,13 @@ func networkRuleType() *resource.Type {
 		Description: "From which addresses clients may come to a namespace.",
 		Fields: []resource.Field{
 			{Name: "defaultAction", Kind: resource.Enum, Values: []string{"Allow", "Deny"}, Default: "Allow", Description: "What happens to addresses that no rule names."},
-			{Name: "publicNetworkAccess", Kind: resource.Enum, Values: []string{"Enabled", "Disabled"}, Default: "Enabled", Description: "Disabled lets only clients of this machine in."},
+			{Name: "publicNetworkAccess", Kind: resource.Enum, Values: []string{"Enabled", "Disabled"}, Default: "Enabled", Description: "Disabled: not reached through doors for other networks, as the namespace's own property."},
 			{Name: "trustedServiceAccessEnabled", Kind: resource.Bool, Default: false, Description: "Kept for templates; there are no trusted services."},
-			{Name: "ipRules", Kind: resource.List, Range: &resource.Range{Min: 0, Max: networkRulesMax}, Description: "Addresses with a rule of their own.", Element: &resource.Field{Name: "rule", Kind: resource.Object, Fields: []resource.Field{
+			{Name: "ipRules", Kind: resource.List, Range: &resource.Range{Min: 0, Max: identity.AddressRulesMax}, Description: "Addresses with a rule of their own.", Element: &resource.Field{Name: "rule", Kind: resource.Object, Fields: []resource.Field{
 				{Name: "ipMask", Kind: resource.String, Required: true, Description: "An address, or a network as 10.0.0.0/8."},
 				{Name: "action", Kind: resource.Enum, Values: []string{"Allow", "Deny"}, Default: "Allow", Description: "What happens to it."},
 			}}},
-			{Name: "virtualNetworkRules", Kind: resource.List, Range: &resource.Range{Min: 0, Max: networkRulesMax}, Description: "Kept for templates; there are no virtual networks.", Element: &resource.Field{Name: "rule", Kind: resource.Object, Fields: []resource.Field{
+			{Name: "virtualNetworkRules", Kind: resource.List, Range: &resource.Range{Min: 0, Max: identity.AddressRulesMax}, Description: "Kept for templates; there are no virtual networks.", Element: &resource.Field{Name: "rule", Kind: resource.Object, Fields: []resource.Field{
 				{Name: "subnet", Kind: resource.Object, Description: "The network.", Fields: []resource.Field{{Name: "id", Kind: resource.IDRef, Required: true, Description: "Its id."}}},
 				{Name: "ignoreMissingVnetServiceEndpoint", Kind: resource.Bool, Default: false, Description: "Kept for templates."},
 			}}},
@@ -39,11 +38,8 @@ func checkNetworkRules(d resource.Document, _ resource.View) (p resource.Problem
 	for i, rule := range rules {
 		fields, _ := rule.(map[string]any)
 		mask, _ := fields["ipMask"].(string)
-		if _, err := netip.ParsePrefix(mask); err == nil {
-			continue
-		}
-		if _, err := netip.ParseAddr(mask); err != nil {
-			p = problem(p, d, "properties.ipRules["+strconv.Itoa(i)+"].ipMask", "It is %q and must be an address, or a network as 10.0.0.0/8.", mask)
+		if _, err := identity.ParseAddressRange(mask); err != nil {
+			p = problem(p, d, "properties.ipRules["+strconv.Itoa(i)+"].ipMask", "It is wrong: %s.", err)
 		}
 	}
 	return p

@@ -64,7 +64,7 @@ func namespaceType() *resource.Type {
 		Fields: []resource.Field{
 			{Name: "disableLocalAuth", Kind: resource.Bool, Default: false, Description: "Refuses shared access keys and tokens signed with them."},
 			{Name: "minimumTlsVersion", Kind: resource.Enum, Values: []string{"1.0", "1.1", "1.2"}, Default: "1.2", Description: "Kept for templates; TLS 1.2 is the oldest that is ever accepted."},
-			{Name: "publicNetworkAccess", Kind: resource.Enum, Values: []string{"Enabled", "Disabled", "SecuredByPerimeter"}, Default: "Enabled", Description: "Kept for templates; who may connect is decided by the addresses the server listens on."},
+			{Name: "publicNetworkAccess", Kind: resource.Enum, Values: []string{"Enabled", "Disabled", "SecuredByPerimeter"}, Default: "Enabled", Description: "Disabled: not reached through doors for other networks (--external-amqps, --external-https)."},
 			{Name: "zoneRedundant", Kind: resource.Bool, Immutable: true, Description: "Kept for templates; redundancy comes from the nodes of the location."},
 			{Name: "premiumMessagingPartitions", Kind: resource.Int, Immutable: true, Range: &resource.Range{Min: 0, Max: 4}, Description: "Kept for templates."},
 			{Name: "alternateName", Kind: resource.String, Range: &resource.Range{Min: 0, Max: 50}, Description: "The namespace's own name where an alias has it."},

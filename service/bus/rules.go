@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -284,8 +286,20 @@ func propertyValue(v any) (any, error) {
 		return d.Std(), nil
 	case "guid":
 		return parseGUID(text)
+	case "int", "long":
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("is no whole number of 64 bits: %q", text)
+		}
+		return n, nil
+	case "double":
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("is no number: %q", text)
+		}
+		return n, nil
 	}
-	return nil, fmt.Errorf("has the type %q: known are dateTime, duration and guid", kind)
+	return nil, fmt.Errorf("has the type %q: known are dateTime, duration, guid, int, long and double", kind)
 }
 
 func parseGUID(text string) (wire.UUID, error) {
@@ -312,12 +326,17 @@ func documentValues(list []broker.Property) (map[string]any, error) {
 
 func documentValue(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, string, bool, int64, float64:
+	case float64:
+		if v == math.Trunc(v) { // JSON would make it a whole number
+			return typedValue("double", strconv.FormatFloat(v, 'g', -1, 64)), nil
+		}
+		return v, nil
+	case nil, string, bool, int64:
 		return v, nil
 	case wire.Symbol:
 		return string(v), nil
 	case float32:
-		return float64(v), nil
+		return documentValue(float64(v))
 	case time.Time:
 		return typedValue("dateTime", v.UTC().Format(time.RFC3339Nano)), nil
 	case wire.Timestamp:

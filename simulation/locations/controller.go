@@ -2,57 +2,36 @@ package locations
 
 import (
 	"errors"
-	"maps"
 	"time"
 
-	"weir/kernel/ballot/core"
+	"weir/internal/groups"
+	ballotcore "weir/kernel/ballot/core"
 	link "weir/kernel/link/core"
+	"weir/operate/continuity/core"
 )
 
-// Phases of a note.
-const (
-	phaseNone     = ""
-	phaseHandOver = "handing-over" // a planned switch away from here, that can be undone
-	phasePassing  = "passing"      // one that can not any more
-	phaseParted   = "parted"
-)
-
-// note is where the group stands in a location, changed by compare and swap.
-type note struct {
-	Term   uint64
-	Holder string
-	Phase  string
-	Units  map[string]int // the generation of each
-	Whole  map[string]int // the generation in which the copy of each had all there was, once
-	Began  map[string]link.Mark
-
-	revision uint64
-}
-
-// status is what one location tells the other.
-type status struct {
-	Term      uint64
-	Holder    string
-	Standing  string
-	Connected bool // all units are copied
-}
+type note = core.Note
 
 // Times of a controller, as operate/continuity has them.
 const (
-	stepEvery   = 200 * time.Millisecond
-	probeEvery  = time.Second
-	askTimeout  = 5 * time.Second
-	switchLimit = time.Minute
-	adriftAfter = time.Second
-	probesMax   = 3 // that fail before a location is given up
+	stepEvery     = 200 * time.Millisecond
+	probeEvery    = time.Second
+	probeWithin   = time.Second
+	askTimeout    = 5 * time.Second
+	switchLimit   = time.Minute
+	handOverLimit = switchLimit/2 + askTimeout
+	adriftAfter   = time.Second
+	stepsMax      = 4
+	probesMax     = 3 // that fail before a location is given up
 )
 
-// controller is a model of a group's controller on one node, step by step as
-// operate/continuity takes them. It is not that controller.
+// controller is a group's controller on one node: package core, and around it what
+// operate/continuity does.
 type controller struct {
 	h        *host
 	site     *site
 	last     note
+	phased   time.Duration // since when its term and phase are what they are
 	loop     *proc
 	changing bool
 
@@ -60,7 +39,7 @@ type controller struct {
 	keeper   *proc
 	granted  time.Duration // until when a majority has granted the term
 	asked    bool          // granted counts
-	doubt    uint64        // a later term that some voter knows of, while no majority grants ours
+	doubt    uint64
 	probed   time.Duration
 	probes   int
 	reopened map[string]int
@@ -70,173 +49,157 @@ func newController(h *host) *controller {
 	return &controller{h: h, site: h.site, probed: h.mono() - probeEvery, reopened: map[string]int{}}
 }
 
+// group is how the group is declared.
+func (c *controller) group() core.Group {
+	w := c.h.w
+	g := core.Group{Name: "all", Here: c.site.name, Peer: c.site.peer().name, Node: c.h.name, First: w.sites[0].name, Voters: len(w.voters), Automatic: w.automatic, FailedProbes: probesMax}
+	if w.rules.SharedTerms {
+		g.First = g.Here
+	}
+	return g
+}
+
 func (c *controller) run(p *proc) {
 	c.loop = p
 	for {
 		c.step(p)
-		woken := c.last.revision
-		p.until(func() bool { return c.last.revision != woken }, stepEvery)
-	}
-}
-
-func (n note) clone() note {
-	n.Units, n.Whole, n.Began = maps.Clone(n.Units), maps.Clone(n.Whole), maps.Clone(n.Began)
-	return n
-}
-
-// change changes the note until that is not in anybody's way; fn says false when there
-// is nothing to change any more.
-func (c *controller) change(p *proc, fn func(n *note) bool) (note, error) {
-	for {
-		n := c.site.note.clone()
-		revision := n.revision
-		if !fn(&n) {
-			c.saw(n)
-			return n, nil
-		}
-		n.revision++
-		err := p.write(func() error {
-			if c.site.note.revision != revision {
-				return errFenced
-			}
-			c.site.note = n
-			c.h.w.judge.noted(c.site, n)
-			return nil
-		})
-		if errors.Is(err, errFenced) {
-			continue
-		}
-		if err != nil {
-			return note{}, err
-		}
-		c.h.w.Say("%s notes term %d of %s %s", c.h.name, n.Term, n.Holder, n.Phase)
-		c.saw(n)
-		return n, nil
+		woken := c.last.Revision
+		p.until(func() bool { return c.last.Revision != woken }, stepEvery)
 	}
 }
 
 // saw takes a note that was read or written; an older one than is known is no news.
 func (c *controller) saw(n note) {
-	if n.revision >= c.last.revision {
-		c.last = n.clone()
-		c.loop.poke()
+	if n.Revision < c.last.Revision {
+		return
 	}
+	if n.Term != c.last.Term || n.Phase != c.last.Phase {
+		c.phased = c.h.mono()
+	}
+	c.last = n.Clone()
+	c.loop.poke()
 }
 
 func (c *controller) here() bool { return c.last.Holder == c.site.name }
 
 // step makes this node as the note says, and moves the note on.
 func (c *controller) step(p *proc) {
-	if c.site.note.revision == 0 && c.birth(p) != nil {
+	if c.site.note.Revision == 0 && c.birth(p) != nil {
 		return
 	}
 	c.saw(c.site.note)
-	if c.here() {
-		c.heedPeer(p)
-	}
+	c.ahead(p)
 	c.stand()
 	if !c.here() {
-		c.followPeer(p)
+		_ = core.Settle(c.hands(p), c.last)
 	}
 }
 
 func (c *controller) birth(p *proc) error {
-	n := note{Holder: "west", Units: map[string]int{}, Whole: map[string]int{}}
-	if c.site.name == "west" {
-		n.Term = 1
-		if len(c.h.w.voters) > 0 {
-			r, err := c.acquire(p, 1)
-			if err != nil && (r.term < 2 || r.holder != "east" || c.h.w.rules.NoSecondBirth) {
-				return err
-			}
-			if err != nil {
-				n.Term, n.Holder = 0, "east" // which was promoted before there was anything here
-			}
+	defer p.within(askTimeout)()
+	h := c.hands(p)
+	h.born = true
+	return core.Birth(h, c.group(), c.h.w.units)
+}
+
+// ahead looks at the other location, when that is due, and does what there is to do next.
+func (c *controller) ahead(p *proc) {
+	v := core.View{Doubt: c.doubt, Copies: c.hands(p).Copies(), Idle: !c.changing}
+	if p.h.mono()-c.probed >= probeEvery {
+		v.Asked, c.probed = true, p.h.mono()
+		if said, err := c.askStatus(p, probeWithin); err == nil {
+			v.Said, c.probes = &said, 0
+		} else {
+			c.probes++
 		}
+		v.Failed = c.probes
 	}
-	for _, unit := range c.h.w.units {
-		if n.Whole[unit] = 0; n.Holder == c.site.name {
-			continue
+	v.Late = p.h.mono()-c.phased > handOverLimit
+	v.Note = c.last
+	for range stepsMax {
+		s := core.Next(c.group(), v)
+		if s.Do == core.Nothing || c.do(p, v, s) != nil || s.Do == core.Copying || s.Do == core.TakeOver {
+			return
 		}
-		n.Units[unit] = 1
-		if err := c.keepGeneration(p, unit, 1); err != nil {
-			return err
-		}
+		v.Doubt, v.Note = 0, c.last
 	}
-	_, err := c.change(p, func(now *note) bool {
-		if now.revision != 0 {
-			return false
+}
+
+// do does a step.
+func (c *controller) do(p *proc, v core.View, s core.Step) error {
+	w := c.h.w
+	switch s.Do {
+	case core.Copying:
+		return c.copyDocuments(p, askTimeout)
+	case core.Undo, core.CallOff, core.Outbid, core.TakeOver:
+		if c.changing {
+			return nil
 		}
-		*now = n
-		return true
-	})
+		c.changing = true
+		defer func() { c.changing = false }()
+	}
+	if s.Do == core.TakeOver {
+		if core.MayTakeOver(v.Note) == nil {
+			defer p.within(switchLimit)()
+			if c.promoteFrom(p, v.Note, "automatic", false) == nil {
+				w.judge.counts["took over by itself"]++
+			}
+		}
+		return nil
+	}
+	w.Say("%s is about to %s, %d of %s", c.h.name, s.Do, s.Term, s.Holder)
+	defer p.within(askTimeout)()
+	err := core.Do(c.hands(p), c.group(), v, s)
+	if err == nil {
+		w.judge.counts[string(s.Do)]++
+	}
+	if err == nil && s.Do == core.Part && c.last.Phase == core.Parted {
+		w.judge.parts(c)
+	}
 	return err
 }
 
-// next is the first term behind another one that this location may ask for: the two
-// locations never come to the same number.
-func (c *controller) next(term uint64) uint64 {
-	if term++; !c.h.w.rules.SharedTerms && (term%2 == 1) != (c.site.name == "west") {
-		term++
-	}
-	return term
-}
-
-func (c *controller) keepGeneration(p *proc, unit string, generation int) error {
-	return p.write(func() error {
-		c.site.generations[unit] = generation
-		return nil
-	})
+// copyDocuments asks for what is declared; what that is does not matter here.
+func (c *controller) copyDocuments(p *proc, d time.Duration) error {
+	_, err := ask(p, c.site.peer(), d, func(q *proc, there *controller) (bool, error) { return true, nil })
+	return err
 }
 
 // stand tells the units on this node what they are.
 func (c *controller) stand() {
-	n, w := c.last, c.h.w
-	mine := c.here()
-	s := standing{mode: secondary}
-	terms := w.terms
-	terms.Term = n.Term
-	if mine && !w.rules.StaleTakeOver {
-		c.keep(n.Term) // before it is asked until when it was granted
+	w := c.h.w
+	c.keep(core.Stand(c.group(), c.last, false).Keep)
+	o := core.Stand(c.group(), c.last, c.adrift())
+	s := standing{mode: []string{primary, secondary, halted}[o.Stand], floor: o.Floor, below: o.Below}
+	if w.rules.NoFloor {
+		s.floor, s.below = 0, 0
 	}
-	switch {
-	case mine && c.adrift():
-		s.mode = halted
-	case mine && n.Phase == phaseNone:
-		s.mode = primary
-		if n.Term > 1 && !w.rules.NoFloor {
-			s.floor = n.Term << 32
-		}
-	case mine:
-		s.mode = halted // the link goes on: the last records must arrive
-	case n.Phase == phaseParted || n.Term == 0:
-		s.mode, terms = halted, link.Terms{}
-	default:
-		terms = link.Terms{}
+	if w.rules.LaterEpochs {
+		s.below = 0
 	}
-	if mine {
-		c.keep(n.Term)
-	} else {
-		c.keep(0)
+	var terms link.Terms
+	if o.Linked {
+		terms = w.terms
+		terms.Term = c.last.Term
 	}
 	for _, u := range c.h.inOrder() {
-		if u.generation != n.Units[u.name] {
-			c.reopen(u, n.Units[u.name])
+		if want := c.last.Generation(u.name); u.generation != want {
+			c.reopen(u, want)
 			continue
 		}
-		up := mine || w.rules.UncoversFirst
+		up := o.Linked || w.rules.UncoversFirst
 		if up && !w.rules.StandFirst {
-			u.send.configure(terms) // before it stands: without terms nothing is waited for
+			u.send.configure(terms)
 		}
-		switch {
-		case !mine || c.adrift():
+		switch o.Permit {
+		case core.Revoke:
 			u.revoke()
-		case len(w.voters) == 0:
+		case core.Lift:
 			u.permit = permit{always: true}
 		}
 		u.stand(s)
 		if !up {
-			u.send.configure(terms) // without them everything is covered
+			u.send.configure(terms)
 		}
 		if up && w.rules.StandFirst {
 			c.h.after(time.Second, func() { u.send.configure(terms) })
@@ -265,11 +228,16 @@ func (c *controller) keep(term uint64) {
 	if term == 0 || len(c.h.w.voters) == 0 {
 		return
 	}
+	for _, u := range c.h.inOrder() {
+		if !c.h.w.rules.PermitOutlives {
+			u.permit = permit{} // it was for another term, which may have been passed on
+		}
+	}
 	c.granted, c.asked = c.h.mono(), true
 	c.keeper = c.h.spawn("keep", func(p *proc) {
 		for {
 			next := p.h.mono() + ttl/4
-			r := c.round(p, core.Request{Verb: core.Hold, Term: term})
+			r := c.round(p, ballotcore.Request{Verb: ballotcore.Hold, Term: term}, nil)
 			if c.listen(p, term, r) {
 				return
 			}
@@ -281,39 +249,25 @@ func (c *controller) keep(term uint64) {
 // listen takes what a round of voters said about a term that is kept; true: it is over.
 func (c *controller) listen(p *proc, term uint64, r round) bool {
 	w := c.h.w
+	heard := core.Listen(term, r.poll)
+	newest, holder, _ := r.poll.Newest()
+	if w.rules.OneVoteDeposes && newest > term {
+		heard = core.Heard{Over: true, Term: newest, Holder: holder}
+	}
+	c.doubt = heard.Doubt
 	switch {
-	case r.term > term && (w.rules.OneVoteDeposes || !r.won && r.know >= core.Majority(len(w.voters))):
-		w.judge.givesUp(c, term, r.term)
-		return c.deposed(p, r.term, r.holder) == nil || w.rules.LossUnnoted
-	case r.won:
-		c.granted, c.doubt = r.until, 0
+	case heard.Over:
+		w.judge.givesUp(c, term, heard.Term)
+		return core.GiveUp(c.hands(p), heard.Term, heard.Holder) == nil || w.rules.LossUnnoted
+	case heard.Extend:
+		c.granted = r.until
 		for _, u := range c.h.inOrder() {
 			u.permit = permit{until: r.until}
 			w.judge.permitted(u)
 			u.reveal()
 		}
-	case r.term > term:
-		c.doubt = max(c.doubt, r.term)
 	}
 	return false
-}
-
-// deposed gives up: another location holds a later term. The error: that could not be
-// noted.
-func (c *controller) deposed(p *proc, term uint64, holder string) error {
-	c.h.w.Say("%s has lost the group: %s holds term %d", c.h.name, holder, term)
-	for _, u := range c.h.inOrder() {
-		u.revoke()
-	}
-	p.point("before the loss is noted")
-	_, err := c.change(p, func(n *note) bool {
-		if n.Term >= term {
-			return false
-		}
-		n.Term, n.Holder, n.Phase = term, holder, phaseNone
-		return true
-	})
-	return err
 }
 
 // reopen has a unit opened on another generation. It does not wait.
@@ -338,7 +292,7 @@ func (c *controller) reopen(u *unit, generation int) {
 
 // seeded keeps the snapshot that a copy is to begin with, and has the unit opened on it.
 func (c *controller) seeded(p *proc, unit string, s snapshot) error {
-	generation := c.last.Units[unit] + 1
+	generation := c.last.Generation(unit) + 1
 	err := c.site.seed(p, unit, generation, s)
 	for ; errors.Is(err, errSeeded) && !c.h.w.rules.SeedSticks; generation++ {
 		err = c.site.seed(p, unit, generation+1, s) // the one that is there was never begun with
@@ -348,35 +302,30 @@ func (c *controller) seeded(p *proc, unit string, s snapshot) error {
 		return err
 	}
 	c.h.w.judge.counts["seeded"]++
-	p.point("when a seed is kept")
-	if err := c.keepGeneration(p, unit, generation); err != nil {
+	p.point("keep a seed")
+	h := c.hands(p)
+	if err := h.KeepGeneration(unit, generation); err != nil {
 		return err
 	}
-	p.point("when the generation of a seed is kept")
-	_, err = c.change(p, func(n *note) bool {
-		if n.Units[unit] >= generation {
-			return false
-		}
-		n.Units[unit] = generation
-		return true
-	})
+	p.point("keep the generation of a seed")
+	_, err = h.Change(core.Renew(unit, generation))
 	return err
 }
 
 // status is what this node knows.
-func (c *controller) status() status {
+func (c *controller) status() groups.Status {
 	n := c.last
-	s := status{Term: n.Term, Holder: n.Holder, Standing: secondary, Connected: true}
+	s := groups.Status{Term: n.Term, Holder: n.Holder, Phase: n.Phase, Standing: groups.Secondary}
 	switch {
-	case c.here() && n.Phase == phaseNone:
-		s.Standing = primary
-	case n.Phase == phaseParted:
-		s.Standing = phaseParted
+	case c.here() && n.Phase == core.None:
+		s.Standing = groups.Primary
+	case n.Phase == core.Parted:
+		s.Standing = groups.Salvage
 	case c.here() || n.Term == 0:
-		s.Standing = halted
+		s.Standing = groups.Halted
 	}
 	for _, name := range c.h.w.units {
-		s.Connected = s.Connected && c.copies(name)
+		s.Units = append(s.Units, groups.Unit{Unit: name, Connected: c.copies(name), Partial: !c.here() && !c.h.units[name].whole()})
 	}
 	return s
 }
@@ -394,15 +343,6 @@ func (c *controller) copies(unit string) bool {
 	return false
 }
 
-func (c *controller) askStatus(p *proc) (status, error) {
-	return ask(p, c.site.peer(), time.Second, func(q *proc, there *controller) (status, error) { return there.status(), nil })
-}
-
-// marks are where the journals of the group end.
-func (c *controller) marks() map[string]link.Mark {
-	ends := map[string]link.Mark{}
-	for _, u := range c.h.inOrder() {
-		ends[u.name] = u.shelf.mark()
-	}
-	return ends
+func (c *controller) askStatus(p *proc, d time.Duration) (groups.Status, error) {
+	return ask(p, c.site.peer(), d, func(q *proc, there *controller) (groups.Status, error) { return there.status(), nil })
 }

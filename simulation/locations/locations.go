@@ -8,12 +8,10 @@
 // Promises:
 //
 //  1. One seed is one history: the same seed gives the same trace, to the byte.
-//  2. What decides is the code that runs: the cores of packages replica, link and
-//     ballot, and the broker. What is around them is a model: the journal, the shells,
-//     and above all the *controller* of a group. operate/continuity is no pure machine;
-//     its steps are modelled in controller.go, change.go and follow.go, one by one and
-//     with a crash between any two, but it is a model of the controller, not the
-//     controller. Rules says where the two differ.
+//  2. What decides is the code that runs: the cores of packages replica, link, ballot
+//     and operate/continuity, and the broker. What is around them is a model: the journal
+//     and the shells, with a process that may end between any two steps. Rules.Today says
+//     where that and the platform differ.
 //  3. Everything clients were told is held against everything they did, and against
 //     where the records are that it rests on.
 //
@@ -64,7 +62,6 @@ const Without = -1
 // Rules break what the platform does, to see that it is noticed. The zero value is how
 // it should be.
 type Rules struct {
-	// Wrong on purpose.
 	SkipPermit      bool // reveal without the permit of the voters
 	RelyOnAll       bool // rely on a grant for all of its time
 	RevealUncovered bool // sync: reveal what the other location does not have
@@ -72,36 +69,33 @@ type Rules struct {
 	NoFloor         bool // open epochs that do not say their term
 	VoterForgets    bool // a voter that starts again takes grants for run out
 	StandFirst      bool // a unit may own before its link has terms
+	UncoversFirst   bool // a location that gives way waits for the other one no more before it stops
 	OneNodeKnows    bool // whether the other location copies is asked of one of its nodes
 	PartedPromotes  bool // a location whose log has parted may be promoted
-
-	// What operate/continuity does today, and should not: the histories that show it
-	// violate its promises.
-	UndoAfterPass  bool // a term that was perhaps passed on is used again
-	UndoAfterTake  bool // without voters: likewise, when the other location may have taken it
-	OneVoteDeposes bool // one voter that knows of a later term ends the present one
-	AsksBlindly    bool // a term is asked for although no majority can grant it
-	SeedSticks     bool // a seed that was interrupted is in the way of every later one
-	OldForkParts   bool // what a journal that was given up had heard counts for the new one
-	OpensUnasked   bool // a node that gets the lease opens an epoch without a look at the note
-	ForkedPromotes bool // a log that is known to have parted may be promoted until that is noted
-	UncoversFirst  bool // a location that gives way waits for the other one no more before it stops
-	SharedTerms    bool // both locations may come to the same number for a term
-	HalfCopies     bool // a copy that was never whole may be promoted
-	NoSecondBirth  bool // the location that is to be the first primary waits for term 1 for ever
-	LossUnnoted    bool // nobody asks any more when the loss of a term could not be noted
-	ClaimsExactly  bool // a location claims no later term than the one that it was told of
-	BareSeeds      bool // a seed comes without the payloads that are live in it
-	StaleTakeOver  bool // what is promoted by itself goes by a note that may be old, and waits for ever
-	ServesUnowned  bool // a node that lost a unit goes on serving its link
-	LaterEpochs    bool // an epoch of a later term than the location has may be opened
-	PromotesUnborn bool // a location that has no note of the group yet may be promoted
-	SwitchesAway   bool // a switch to where the group is goes on with the one away from there
+	ForkedPromotes  bool // a log that is known to have parted may be promoted until that is noted
+	PromotesUnborn  bool // a location that has no note of the group yet may be promoted
+	HalfCopies      bool // a copy that was never whole may be promoted
+	UndoAfterPass   bool // a term that was perhaps passed on is used again
+	UndoAfterTake   bool // without voters: likewise, when the other location may have taken it
+	OneVoteDeposes  bool // one voter that knows of a later term ends the present one
+	AsksBlindly     bool // a term is asked for although no majority can grant it
+	SharedTerms     bool // both locations may come to the same number for a term
+	LaterEpochs     bool // a promotion does not heed what terms the log has seen
+	NoSecondBirth   bool // the location that is to be the first primary waits for term 1 for ever
+	ClaimsExactly   bool // a location claims no later term than the one that it was told of
+	LossUnnoted     bool // nobody asks any more when the loss of a term could not be noted
+	PermitOutlives  bool // what the voters permitted in one term counts in the next
+	SeedSticks      bool // a seed that was interrupted is in the way of every later one
+	BareSeeds       bool // a copy that lacks payloads of its seed counts as whole
+	OldForkParts    bool // what a journal that was given up had heard counts for the new one
+	OpensUnasked    bool // a node that gets the lease opens an epoch without a look at the note
+	HaltedHolds     bool // a unit that is halted while it asks for the lease keeps it
+	ServesUnowned   bool // a node that lost a unit goes on serving its link
 }
 
-// Today are the rules as operate/continuity has them.
-var Today = Rules{UndoAfterPass: true, UndoAfterTake: true, OneVoteDeposes: true, AsksBlindly: true, SeedSticks: true, OldForkParts: true, UncoversFirst: true,
-	SharedTerms: true, HalfCopies: true, NoSecondBirth: true, LossUnnoted: true, PromotesUnborn: true, StaleTakeOver: true, ServesUnowned: true, LaterEpochs: true, ClaimsExactly: true, BareSeeds: true, OpensUnasked: true, ForkedPromotes: true, SwitchesAway: true}
+// Today are the rules as the platform has them where it is not as it should be: nothing
+// that is known of.
+var Today = Rules{}
 
 // world is one history.
 type world struct {

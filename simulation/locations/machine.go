@@ -48,6 +48,9 @@ func (m *machine) tick(t *core.Turn) {
 func (m *machine) carry(t *core.Turn, before record.Position) {
 	for _, ref := range m.Live(before, 1<<20) {
 		payload := m.u.shelf.read(ref)
+		if payload == nil && m.u.h.w.judge.units[m.u.name].half {
+			continue // an operator went on with a copy that lacks it
+		}
 		if payload == nil && m.u.opened < m.u.h.w.judge.units[m.u.name].newest {
 			continue // this one owns no more and does not know yet
 		}

@@ -285,8 +285,12 @@ func (l *lease) change(revision uint64, holder string, epoch uint64) error {
 func (u *unit) renew(p *proc, l *lease, revision, epoch uint64, renewed time.Duration) {
 	wait := leaseTimeout / 4
 	for {
-		p.until(func() bool { return u.giveUp || u.opened > epoch }, wait)
-		if u.giveUp {
+		// Who is halted holds no lease, also when it got it a moment after it was halted.
+		idle := func() bool {
+			return u.want.mode == halted && u.settled == u.version && !u.owning && !u.h.w.rules.HaltedHolds
+		}
+		p.until(func() bool { return u.giveUp || u.opened > epoch || idle() }, wait)
+		if u.giveUp || idle() {
 			_ = p.write(func() error { return l.change(revision, "", epoch) })
 			return
 		}

@@ -136,7 +136,7 @@ func (s *session) hear(msg any) {
 			s.seed = &snapshot{at: at, data: data}
 		}
 	case snapshot:
-		s.seed.sums, s.seed.payloads = msg.sums, msg.payloads
+		s.seed.sums = msg.sums
 		err = errors.New("a snapshot to begin with has come")
 	case bye:
 		err = errors.New("the other side has ended the connection")

@@ -177,18 +177,7 @@ func (v *serving) seed() {
 	half := len(s.data) / 2
 	v.end.send(core.Chunk{Data: s.data[:half]})
 	v.end.send(core.Chunk{Offset: uint64(half), Data: s.data[half:]})
-	// The rest is not part of the protocol: the sums are for the judge, and the payloads
-	// are what a seed would have to bring and does not.
-	rest := snapshot{sums: s.sums}
-	if !u.h.w.rules.BareSeeds {
-		rest.payloads = map[record.Position]record.Batch{}
-		for at, b := range u.shelf.batches {
-			if at <= s.at.Last {
-				rest.payloads[at] = b
-			}
-		}
-	}
-	v.end.send(rest)
+	v.end.send(snapshot{sums: s.sums}) // not part of the protocol: it is for the judge
 }
 
 func (v *serving) ack(m core.Mark) {

@@ -42,9 +42,6 @@ func (l *shelf) seed(s snapshot) {
 	l.sums = append([]uint64(nil), s.sums...)
 	l.chain = record.NewChain(s.at)
 	l.snaps = []snapshot{s}
-	for at, b := range s.payloads {
-		l.batches[at] = b
-	}
 }
 
 func (l *shelf) last() record.Position { return record.Position(len(l.sums)) }

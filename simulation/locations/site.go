@@ -217,8 +217,6 @@ type snapshot struct {
 	at   record.Tail
 	data []byte
 	sums []uint64 // of all records up to it, for the judge
-	// Payloads that are live in it lie before it; what begins with it must have them too.
-	payloads map[record.Position]record.Batch
 }
 
 func (s snapshot) String() string { return fmt.Sprintf("snapshot at %d", s.at.Last) }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	link "weir/kernel/link/core"
+	continuity "weir/operate/continuity/core"
 )
 
 // trouble plans the faults of the history.
@@ -150,7 +151,7 @@ func (w *world) order() {
 			switch {
 			case dice < 60:
 				w.Say("an operator at %s asks for a switch to %s", h.name, to)
-				stays := to == h.site.name && h.site.note.Holder == to && h.site.note.Phase != phaseNone
+				stays := to == h.site.name && h.site.note.Holder == to && h.site.note.Phase != continuity.None
 				err = h.ctl.switchTo(p, to)
 				w.judge.switched(h.site, to, stays, err)
 			case dice < 85:
@@ -195,16 +196,17 @@ func (w *world) decide() {
 	for _, s := range []*site{west, east} {
 		h := s.door()
 		n := s.note
-		alone := s.peer().note.Holder == s.peer().name && s.peer().note.Phase == phaseNone
+		alone := s.peer().note.Holder == s.peer().name && s.peer().note.Phase == continuity.None
 		switch {
 		case h == nil:
-		case n.Phase == phaseParted && alone:
+		case n.Phase == continuity.Parted && alone:
 			h.spawn("operator", func(p *proc) { _ = h.ctl.rejoin(p) })
-		case n.Holder == s.name && (n.Phase == phaseHandOver || n.Phase == phasePassing):
+		case n.Holder == s.name && (n.Phase == continuity.HandOver || n.Phase == continuity.Passing):
 			w.Say("an operator asks %s again to switch", h.name)
 			h.spawn("operator", func(p *proc) { w.Say("%s is asked again: %v", h.name, h.ctl.switchTo(p, s.peer().name)) })
-		case n.Holder != s.name && n.Phase == phaseNone && s.peer().note.Holder != s.peer().name && n.Term >= s.peer().note.Term && n.revision > 0:
-			force := len(w.voters) == 0 || n.Term == 0 // nothing was ever copied
+		case n.Holder != s.name && n.Phase == continuity.None && s.peer().note.Holder != s.peer().name && n.Term >= s.peer().note.Term && n.Revision > 0:
+			// Where neither copy was ever whole nobody but an operator can choose one.
+			force := len(w.voters) == 0 || !h.ctl.whole(n) && (s.peer().note.Term == 0 || !h.ctl.whole(s.peer().note))
 			w.Say("an operator promotes %s, force %v", h.name, force)
 			w.doubtful = w.doubtful || len(w.voters) == 0
 			h.spawn("operator", func(p *proc) { _ = h.ctl.promote(p, force) })
@@ -231,7 +233,7 @@ func (j *judge) settlesDown() {
 	}
 	var has []*site
 	for _, s := range w.sites[:2] {
-		if s.note.Holder == s.name && s.note.Phase == phaseNone {
+		if s.note.Holder == s.name && s.note.Phase == continuity.None {
 			has = append(has, s)
 		}
 	}

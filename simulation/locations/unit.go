@@ -6,6 +6,7 @@ import (
 
 	"weir/kernel/journal/record"
 	"weir/kernel/replica/core"
+	continuity "weir/operate/continuity/core"
 )
 
 // Modes of a standing, as in package replica.
@@ -17,8 +18,8 @@ const (
 
 // standing is what a unit is to do in its location.
 type standing struct {
-	mode  string
-	floor uint64
+	mode         string
+	floor, below uint64
 }
 
 // unit is a unit on one process: the replica's core, and what package replica does
@@ -79,8 +80,8 @@ type permit struct {
 
 func newUnit(h *host, name string) *unit {
 	generation := h.site.generations[name]
-	if h.site.note.revision != 0 {
-		generation = h.site.note.Units[name]
+	if h.site.note.Revision != 0 {
+		generation = h.site.note.Generation(name)
 	}
 	u := &unit{h: h, name: name, generation: generation, shelf: h.site.shelf(name, generation), want: standing{mode: halted}, version: 1}
 	u.machine = newMachine(u)
@@ -163,7 +164,7 @@ func (u *unit) life(p *proc, s standing, changed func() bool) error {
 	if s.mode == secondary {
 		return u.copyWhile(p, func() bool { return changed() || !u.held })
 	}
-	if n := u.h.site.note; !u.h.w.rules.OpensUnasked && (n.Holder != u.h.site.name || n.Phase != phaseNone) {
+	if n := u.h.site.note; !u.h.w.rules.OpensUnasked && (n.Holder != u.h.site.name || n.Phase != continuity.None) {
 		// The lease is here because another node gives the group up; this one is to hear
 		// of it soon.
 		u.giveUp = true
@@ -242,7 +243,7 @@ func (u *unit) takeOver(p *proc, s standing, changed func() bool) error {
 	u.core.LeaseGranted(max(u.leaseFloor, s.floor))
 	for {
 		end, err := u.fold()
-		if err == nil && u.core.Epoch()>>32 > s.floor>>32 && !u.h.w.rules.LaterEpochs {
+		if err == nil && s.below > 0 && u.core.Epoch() >= s.below {
 			err = errLater
 		}
 		if err != nil {
@@ -284,4 +285,15 @@ func (u *unit) submit(a *core.Append, told func(error)) {
 		told(err)
 		u.main.poke()
 	})
+}
+
+// whole reports whether the log has everything that the unit refers to.
+func (u *unit) whole() bool {
+	oldest := u.machine.Horizon()
+	return oldest == 0 || oldest >= u.shelf.first || u.h.w.rules.BareSeeds
+}
+
+// carryBehind has the owner record again what lies up to a position.
+func (u *unit) carryBehind(at record.Position) {
+	u.do(func(t *core.Turn) { u.machine.carry(t, at+1) })
 }

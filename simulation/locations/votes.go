@@ -1,7 +1,6 @@
 package locations
 
 import (
-	"fmt"
 	"time"
 
 	"weir/kernel/ballot/core"
@@ -74,39 +73,17 @@ func (v *voter) ask(r core.Request, told func(core.Answer, error)) {
 
 // round is what the voters said.
 type round struct {
-	replies []core.Answer
-	granted int
-	won     bool
-	until   time.Duration
-	term    uint64 // the newest that was heard of, and its holder
-	holder  string
-	know    int // how many know of that term
-	free    int // of them, how many would grant a term to who asks
+	poll  core.Poll
+	until time.Duration // how long a Hold that was won may be relied on
 }
 
-func (r *round) take(a core.Answer, location string) {
-	r.replies = append(r.replies, a)
-	if a.Granted {
-		r.granted++
-	}
-	if a.Term > r.term {
-		r.term, r.holder, r.know = a.Term, a.Holder, 0
-	}
-	if a.Term == r.term {
-		r.know++
-	}
-	if a.Holder == "" || a.Holder == location || a.Left == 0 {
-		r.free++
-	}
-}
-
-// round asks all voters of the group and returns when a majority has granted it, all
-// have answered, or a quarter of the time of a grant is over.
-func (c *controller) round(p *proc, r core.Request) round {
+// round asks all voters of the group and returns when enough is known, when a majority
+// has granted it, all have answered, or a quarter of the time of a grant is over.
+func (c *controller) round(p *proc, r core.Request, enough func(*core.Poll) bool) round {
 	r.Location, r.For = c.site.name, ttl
 	w := p.h.w
-	began, majority := p.h.mono(), core.Majority(len(w.voters))
-	var out round
+	began := p.h.mono()
+	poll := core.Poll{Voters: len(w.voters), Location: c.site.name}
 	answers := 0
 	over := false
 	for _, place := range w.voters {
@@ -117,7 +94,7 @@ func (c *controller) round(p *proc, r core.Request) round {
 			}
 			answered = true
 			if answers++; err == nil {
-				out.take(a, c.site.name)
+				poll.Answers = append(poll.Answers, a)
 			}
 			p.poke()
 		}
@@ -138,22 +115,12 @@ func (c *controller) round(p *proc, r core.Request) round {
 		})
 	}
 	p.until(func() bool {
-		return answers == len(w.voters) || r.Verb == core.Hold && out.granted >= majority
+		return answers == len(w.voters) || r.Verb == core.Hold && poll.Won() || enough != nil && enough(&poll)
 	}, ttl/4)
 	over = true
-	out.won = out.granted >= majority
 	safe := core.SafeFor(ttl)
 	if w.rules.RelyOnAll {
 		safe = ttl
 	}
-	out.until = began + safe
-	return out
-}
-
-func (c *controller) acquire(p *proc, term uint64) (round, error) {
-	r := c.round(p, core.Request{Verb: core.Hold, Term: term})
-	if !r.won {
-		return r, fmt.Errorf("no majority for term %d", term)
-	}
-	return r, nil
+	return round{poll, began + safe}
 }

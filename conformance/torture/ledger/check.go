@@ -22,6 +22,7 @@ func Check(h *History) Verdict {
 		s.tails = tails
 		s.checkDeliveries(&v)
 		s.checkSends(&v)
+		s.checkStamps(&v)
 		s.checkSessions(&v)
 		for _, id := range p.Remaining {
 			v.blame(Undrained, p.Name, id, "a last look found it")
@@ -126,6 +127,27 @@ func (s *site) checkDeliveries(v *Verdict) {
 	}
 }
 
+// checkStamps asks that time did not go back from message to message. Scheduled ones
+// get their number before their time, and where a location had a tail it had numbers,
+// and a time, of its own.
+func (s *site) checkStamps(v *Verdict) {
+	if len(s.h.Tails) > 0 {
+		return
+	}
+	var all []Delivery
+	for _, d := range s.deliveries {
+		if send := s.sends[d.ID]; send != nil && send.Due == 0 && d.Stamp != 0 && !d.Dead {
+			all = append(all, d)
+		}
+	}
+	sort.SliceStable(all, func(i, j int) bool { return all[i].Sequence < all[j].Sequence })
+	for i := 1; i < len(all); i++ {
+		if before, d := all[i-1], all[i]; d.Stamp < before.Stamp {
+			v.blame(Backwards, s.Name, d.ID, "sequence number %d was enqueued %d ms before number %d", d.Sequence, before.Stamp-d.Stamp, before.Sequence)
+		}
+	}
+}
+
 // checkOrigin compares a delivery with the send it came from.
 func (s *site) checkOrigin(v *Verdict, d Delivery) {
 	send := s.sends[d.ID]
@@ -138,8 +160,11 @@ func (s *site) checkOrigin(v *Verdict, d Delivery) {
 	case !d.Intact || send.Session != d.Session:
 		v.blame(Corrupt, s.Name, d.ID, "sequence number %d", d.Sequence)
 	}
-	if send.Due > d.Wall {
-		v.blame(Early, s.Name, d.ID, "%d ms too soon", send.Due-d.Wall)
+	if early := send.Due - d.Wall; early > 0 {
+		v.EarliestMs = max(v.EarliestMs, early)
+		if ahead := s.h.ahead(d.Wall); early > ahead {
+			v.blame(Early, s.Name, d.ID, "%d ms too soon, clocks explain %d", early, ahead)
+		}
 	}
 	if s.cancels[d.ID] == Confirmed && !s.h.disturbed(send.Start, send.End) && !s.tails.ended[d.ID] {
 		v.blame(Uncancelled, s.Name, d.ID, "sequence number %d", d.Sequence)

@@ -56,6 +56,7 @@ type Delivery struct {
 	Intact   bool // body and properties are those that were sent
 	At       Instant
 	Wall     int64 // Unix milliseconds
+	Stamp    int64 // when the broker says that it was enqueued, Unix milliseconds; 0: it did not say
 }
 
 // Verb is what a receiver decided about a delivery.
@@ -93,6 +94,14 @@ type Holding struct {
 // served again.
 type Outage struct{ Start, End Instant }
 
+// Skew is a broker's clock that was set off, for all that is known for the rest of the
+// run: time in a broker never goes back.
+type Skew struct {
+	Wall  int64   // since when, Unix milliseconds
+	Ahead int64   // by how much it was ahead then, in milliseconds; it may be behind
+	Gains float64 // milliseconds it gains on each that passes
+}
+
 // Place is one queue or subscription that messages are read from.
 type Place struct {
 	Name   string
@@ -119,6 +128,7 @@ type History struct {
 	Outages    []Outage
 	// Tails are what locations had alone that lost their group, where that may be lost.
 	Tails []Tail
+	Skews []Skew
 }
 
 // disturbed reports whether an outage touched the time between two instants:
@@ -130,4 +140,14 @@ func (h *History) disturbed(start, end Instant) bool {
 		}
 	}
 	return false
+}
+
+// ahead is by how many milliseconds the broker's time may be ahead at most at some time.
+func (h *History) ahead(wall int64) (most int64) {
+	for _, k := range h.Skews {
+		if passed := wall - k.Wall; passed >= 0 {
+			most = max(most, k.Ahead+int64(max(k.Gains, 0)*float64(passed)))
+		}
+	}
+	return most
 }

@@ -16,6 +16,17 @@ func TestAKeptWordIsGood(t *testing.T) {
 	}
 }
 
+// A clock that was set off explains a scheduled message that came that much too soon.
+func TestAClockThatIsOffExplains(t *testing.T) {
+	s := tell(7, 600)
+	send, d, _ := s.undisturbed(t, "plain")
+	s.h.Deliveries[d].Wall, send.Due = 5000, 7000
+	s.h.Skews = []Skew{{Wall: 3000, Ahead: -9000}, {Wall: 4000, Ahead: 1000, Gains: 1}}
+	if v := Check(&s.h); !v.Good() || v.EarliestMs != 2000 {
+		t.Errorf("%d ms too soon, findings %v", v.EarliestMs, v.Findings)
+	}
+}
+
 func TestTheTaleIsRich(t *testing.T) {
 	s := tell(7, 4000)
 	v := Check(&s.h)
@@ -193,6 +204,19 @@ var breaks = []struct {
 	{"delivered before it was due", Early, func(t *testing.T, s *story) {
 		send, d, _ := s.undisturbed(t, "plain")
 		send.Due = s.h.Deliveries[d].Wall + 1
+	}},
+	{"delivered sooner than a clock that was set off explains", Early, func(t *testing.T, s *story) {
+		send, d, _ := s.undisturbed(t, "plain")
+		at := &s.h.Deliveries[d]
+		at.Wall, send.Due = 5000, 7002
+		s.h.Skews = []Skew{{Wall: 4000, Ahead: 1000, Gains: 1}, {Wall: 5001, Ahead: 1 << 40}}
+	}},
+	{"enqueued before one that was there already", Backwards, func(t *testing.T, s *story) {
+		for i := range s.h.Deliveries {
+			s.h.Deliveries[i].Stamp = 1000 + s.h.Deliveries[i].Sequence
+		}
+		_, d, _ := s.undisturbed(t, "plain")
+		s.h.Deliveries[d].Stamp = 1
 	}},
 	{"a message in a salvage ledger that nobody sent", Forged, func(t *testing.T, s *story) {
 		s.h.Tails = append(s.h.Tails, Tail{From: "west", Rows: []Row{{What: "accepted", Place: "plain", ID: "nobody's"}}})

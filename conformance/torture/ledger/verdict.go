@@ -21,10 +21,11 @@ const (
 	Repeated    Kind = "deleted on receipt and delivered again"
 	Undrained   Kind = "still there after the drain"
 	Forged      Kind = "in a salvage ledger and done by nobody"
+	Backwards   Kind = "enqueued before one that was there already"
 )
 
 // Kinds lists every violation, in the order they are printed.
-var Kinds = []Kind{Missing, Resurrected, Phantom, Corrupt, Duplicated, Disordered, Shared, Reused, Buried, Early, Uncancelled, Repeated, Undrained, Forged}
+var Kinds = []Kind{Missing, Resurrected, Phantom, Corrupt, Duplicated, Disordered, Shared, Reused, Buried, Early, Uncancelled, Repeated, Undrained, Forged, Backwards}
 
 // Finding is one violation and where it was seen.
 type Finding struct {
@@ -56,6 +57,9 @@ type Verdict struct {
 	Counts   map[Kind]int `json:"violations"` // every kind, 0 when absent
 	Findings []Finding    `json:"findings,omitempty"`
 	Accounts Accounts     `json:"accounts"`
+	// EarliestMs is by how much a scheduled message came too soon at most; where nobody's
+	// clock was off, each that did is a finding.
+	EarliestMs int64 `json:"earliest_ms,omitempty"`
 }
 
 // Good reports whether nothing was violated.

@@ -267,6 +267,30 @@ func TestAPeerThatBeatsAndStoresNothingIsAway(t *testing.T) {
 	}
 }
 
+// TestAPeerThatComesAgainAndAgainAndStoresNothingIsAway: one whose disk is full connects
+// anew every other second, as far as it was before. That is not to get on.
+func TestAPeerThatComesAgainAndAgainAndStoresNothingIsAway(t *testing.T) {
+	p := newPair(t, core.Terms{Mode: core.Sync, WhenAway: core.Degrade})
+	stood := core.Mark{At: p.tail.Last, Sum: p.tail.Sum}
+	recs := p.record()
+	p.s.Appended(p.tail.Last, 1000, 3, p.now)
+	for range 2 {
+		p.pass(2 * time.Second)
+		p.s.Gone(p.session, p.now)
+		p.hello(stood)
+	}
+	if !p.s.Degraded(p.now) {
+		t.Fatal("not degraded although nothing is stored there for 4 s")
+	}
+	if _, _, err := p.s.Send(p.session, recs, p.tail.Last, p.now); err != nil {
+		t.Fatal(err)
+	}
+	p.ack(core.Mark{At: p.tail.Last, Sum: p.tail.Sum})
+	if p.s.Degraded(p.now) {
+		t.Fatal("still degraded after it has caught up")
+	}
+}
+
 // TestALocationThatCatchesUpIsNotAway: however long it takes, as long as more is
 // acknowledged.
 func TestALocationThatCatchesUpIsNotAway(t *testing.T) {

@@ -60,10 +60,13 @@ func (s *Sender) Hello(h Hello, found Found, log Extent, now time.Time) (a Answe
 	if s.known && s.peer == h.Location && h.After.At < s.acked.At {
 		lost = uint64(s.acked.At - h.After.At)
 	}
+	if !s.known || s.peer != h.Location || h.After.At != s.acked.At {
+		s.moved = now // else to come again and again is not to get on
+	}
 	s.session++
 	s.live, s.seeding = true, found == Trimmed
 	s.peer, s.window = h.Location, min(h.Window, s.limits.WindowBytes)
-	s.heard, s.moved = now, now
+	s.heard = now
 	s.acked, s.known, s.next = h.After, true, h.After
 	s.flight, s.inFlight = s.flight[:0], 0
 	s.begun, s.foreign, s.epoch = s.book.end.at, time.Time{}, 0

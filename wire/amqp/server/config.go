@@ -69,6 +69,7 @@ type PeerInfo struct {
 	Remote   net.Addr
 	TLS      *tls.ConnectionState // nil on plain connections
 	Loopback bool
+	External bool // it came through a door for other networks
 }
 
 // peerInfo asks the connection. Wrappers (WebSockets) may give RemoteAddr and

@@ -1,8 +1,7 @@
 package amqp
 
 import (
-	"time"
-
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/service/bus/internal/namespace"
 	wire "weir/wire/amqp"
@@ -98,5 +97,5 @@ func (c *conn) grant(q *request) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.claims.put(resourcePath(audience), p, time.Now())
+	return c.claims.put(resourcePath(audience), p, wall.Now())
 }

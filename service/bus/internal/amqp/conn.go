@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/service/bus/internal/broker"
@@ -49,7 +50,7 @@ var _ namespace.Listener = (*conn)(nil)
 
 // newConn joins a connection to its namespace and starts its outbox and clock.
 func newConn(v *visit, w *server.Conn, ns *namespace.Namespace, proven []identity.Principal) (*conn, error) {
-	s, now := v.s, time.Now()
+	s, now := v.s, wall.Now()
 	c := &conn{
 		s: s, wire: w, ns: ns, peer: v.peer(), started: now, bare: now,
 		log:       s.log.With("namespace", ns.Name(), "peer", w.ContainerID()),
@@ -100,7 +101,7 @@ func (c *conn) moved(err error) {
 		return
 	}
 	c.log.Error("the namespace takes no work", "error", fault.Detail(err))
-	c.wire.Close(wireError(err))
+	c.wire.Close(refusal(err))
 }
 
 // leave ends the connection once what it has under way is answered.

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/service/bus/internal/namespace"
@@ -88,7 +89,7 @@ func (c *conn) authorise(e *end, anyOf identity.Claims, path string) error {
 
 // allowed checks a claim now.
 func (c *conn) allowed(anyOf identity.Claims, path string) error {
-	return c.allowedAt(time.Now(), anyOf, path)
+	return c.allowedAt(wall.Now(), anyOf, path)
 }
 
 func (c *conn) allowedAt(now time.Time, anyOf identity.Claims, path string) error {
@@ -120,7 +121,7 @@ func (c *conn) drop(e *end) {
 	}
 	c.unpin(e)
 	if kept && e.addr.node != nodeCBS && c.entityLinks() == 0 {
-		c.bare = time.Now()
+		c.bare = wall.Now()
 	}
 }
 

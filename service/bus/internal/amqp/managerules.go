@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/service/bus/internal/broker"
 	"weir/service/bus/internal/namespace"
@@ -47,7 +48,7 @@ func addRule(x *exchange) (wire.Map, error) {
 
 // ruleFrom reads a rule description. Without a filter the rule takes everything.
 func ruleFrom(name string, d args) (broker.Rule, error) {
-	r := broker.Rule{Name: name, Created: time.Now().UTC().Truncate(time.Millisecond)}
+	r := broker.Rule{Name: name, Created: wall.Now().UTC().Truncate(time.Millisecond)}
 	sql, isSQL, err := d.table("sql-filter")
 	if err != nil {
 		return r, err

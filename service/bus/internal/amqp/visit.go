@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/replica"
@@ -67,7 +68,9 @@ func (v *visit) plain(response []byte) (any, error) {
 	return l, nil
 }
 
-func (v *visit) peer() identity.Peer { return identity.Peer{Loopback: v.info.Loopback} }
+func (v *visit) peer() identity.Peer {
+	return identity.PeerAt(v.info.Remote, v.info.Loopback, v.info.External)
+}
 
 func serverName(state *tls.ConnectionState) string {
 	if state == nil {
@@ -154,7 +157,7 @@ func (v *visit) namespaceOf(w *server.Conn, me login) (*namespace.Namespace, err
 		return ns, err
 	}
 	ns, err := find()
-	for until := time.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && time.Now().Before(until); {
+	for until := wall.Now().Add(ownerWait); fault.Is(err, fault.Unavailable) && wall.Now().Before(until); {
 		<-time.After(lookAgain)
 		ns, err = find()
 	}

@@ -1,0 +1,462 @@
+// Package matrix_test tries every door with every kind of credential: what is refused is
+// refused in the documented way and changes nothing, nothing that is secret comes back,
+// and what is allowed works. A door is one entry of doors, a credential one of
+// credentials; the table says what is expected of each pair.
+package matrix_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
+	"github.com/Azure/go-amqp"
+
+	"weir/conformance/server"
+	"weir/conformance/server/servertest"
+	"weir/kernel/identity/jwt"
+	"weir/kernel/identity/oidc"
+)
+
+func TestMain(m *testing.M) { servertest.Main(m) }
+
+const (
+	namespace = server.Scope + "/providers/Microsoft.ServiceBus/namespaces/" + server.Namespace
+	queueID   = namespace + "/queues/q"
+
+	busAudience = "https://servicebus.azure.net/"
+	armAudience = "https://management.azure.com/"
+
+	allKey   = "YWxsLXJpZ2h0cy1rZXktb2YtdGhlLWNvbmZvcm1hbmM="
+	wrongKey = "d3Jvbmcta2V5LW9mLXRoZS1jb25mb3JtYW5jZS10ZXM="
+)
+
+// outcome is what a door does with a credential.
+type outcome struct {
+	refused string // kind: unauthorized (nobody known) or forbidden (known, may not); empty: it works
+	words   string // that the refusal has
+	text    string // of the refusal
+}
+
+// door is one thing to do at one door. It may be asked with a key's signature, a token
+// of a provider, both, or neither.
+type door struct {
+	name     string
+	keys     bool   // it takes signatures
+	audience string // of tokens
+	needs    string // what a credential must grant
+	try      func(s *stage, c credential) outcome
+}
+
+var doors = []door{
+	{"AMQP send", true, busAudience, "send", trySend},
+	{"AMQP receive", true, busAudience, "listen", tryReceive},
+	{"AMQP peek", true, busAudience, "listen", tryPeek},
+	{"ARM read", false, armAudience, "read", arm(http.MethodGet, queueID, "")},
+	{"ARM write", false, armAudience, "write", arm(http.MethodPut, queueID, `{"properties":{"maxDeliveryCount":7}}`)},
+	{"ARM keys", false, armAudience, "keys", arm(http.MethodPost, namespace+"/authorizationRules/All/listKeys", "")},
+	{"ARM assign", false, armAudience, "assign", arm(http.MethodPut, queueID+"/providers/Microsoft.Authorization/roleAssignments/99999999-0000-4000-8000-000000000000",
+		`{"properties":{"roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7","principalId":"99999999-0000-4000-8000-000000000000"}}`)},
+	{"ARM identities", false, armAudience, "identities", arm(http.MethodPut, server.Scope+"/providers/Weir.Identity/users/eve", `{"properties":{"password":"correct horse"}}`)},
+	{"status", false, armAudience, "administration", arm(http.MethodGet, "/status", "")},
+}
+
+// credential is one thing to show.
+type credential struct {
+	name string
+	// make gives it for an audience; nil: nothing is shown.
+	make func(s *stage, audience string) string
+	// signature says that it is one, for doors that take keys.
+	signature bool
+	grants    string // what it grants, by the words in needs
+	words     string // of the refusal, where it proves nobody
+}
+
+func signature(name, key, rule, resource string, ends time.Duration, grants, words string) credential {
+	return credential{name, func(*stage, string) string { return sas(resource, rule, key, time.Now().Add(ends)) }, true, grants, words}
+}
+
+// token is of a subject with one role; change spoils it.
+func token(name, subject, grants, words string, change func(*jwt.Claims)) credential {
+	return credential{name, func(s *stage, audience string) string { return s.provider.token(s.T, subject, audience, change) }, false, grants, words}
+}
+
+const resource = "sb://localhost/"
+
+var credentials = []credential{
+	{"none", nil, false, "", ""},
+	{"something else", func(*stage, string) string { return "let-me-in" }, false, "", ""},
+	{"the administration token", func(s *stage, audience string) string { return s.admin }, false, "read write keys assign identities administration", ""},
+	signature("a signature by a wrong key", wrongKey, "All", resource, time.Hour, "", "InvalidSignature"),
+	signature("a signature of an unknown rule", allKey, "Nobody", resource, time.Hour, "", "InvalidSignature"),
+	signature("an expired signature", allKey, "All", resource, -time.Hour, "", "ExpiredToken"),
+	signature("a signature for another queue", allKey, "All", resource+"other", time.Hour, "", "InvalidAudience"),
+	signature("Listen", "listen-"+allKey, "ListenOnly", resource, time.Hour, "listen", ""),
+	signature("Send", "send-"+allKey, "SendOnly", resource, time.Hour, "send", ""),
+	signature("a rule of another queue", "other-"+allKey, "Other", resource, time.Hour, "", "InvalidSignature InvalidAudience"),
+	signature("all rights", allKey, "All", resource, time.Hour, "send listen", ""),
+	token("a token without a role", "nobody", "", "", nil),
+	token("an expired token", "owner", "", "ExpiredToken", func(c *jwt.Claims) { c.Expires.Time = time.Now().Add(-time.Minute) }),
+	token("a token from the future", "owner", "", "InvalidToken", func(c *jwt.Claims) { c.NotBefore.Time = time.Now().Add(time.Hour) }),
+	token("a token that never ends", "owner", "", "InvalidToken", func(c *jwt.Claims) { c.Expires = jwt.Date{} }),
+	token("a token for another audience", "owner", "", "InvalidAudience", func(c *jwt.Claims) { c.Audience = jwt.Texts{"https://storage.azure.com"} }),
+	token("a token of another issuer", "owner", "", "InvalidIssuer", func(c *jwt.Claims) { c.Issuer += "/x" }),
+	token("a token that says whom it is about", "nobody", "", "", func(c *jwt.Claims) { c.Object = "the owner's object id" }),
+	{"a token by a wrong key", func(s *stage, audience string) string {
+		return sign(s.T, "k1", newKey(s.T), s.provider.claims("owner", audience, nil))
+	}, false, "", "InvalidSignature"},
+	{"a token by nobody's key", func(s *stage, audience string) string {
+		return sign(s.T, "k7", newKey(s.T), s.provider.claims("owner", audience, nil))
+	}, false, "", "InvalidSignature"},
+	{"an unsigned token", func(s *stage, audience string) string { return unsigned(s, audience) }, false, "", "InvalidSignature MalformedToken"},
+	token("Data Sender", "sender", "send read", "", nil),
+	token("Data Receiver", "receiver", "listen read", "", nil),
+	token("Data Owner", "dataowner", "send listen read write", "", nil), // its control actions are Microsoft.ServiceBus/*
+	token("Data Sender of another queue", "elsewhere", "", "", nil),
+	token("Data Sender by a group", "member", "send read", "", func(c *jwt.Claims) { c.Groups = jwt.Texts{"senders"} }),
+	token("Reader", "reader", "read", "", nil),
+	token("Contributor", "contributor", "read write keys", "", nil),
+	token("Owner", "owner", "read write keys assign identities", "", nil),
+	token("User Access Administrator", "access", "read assign", "", nil),
+}
+
+// assignments are who has which role where.
+var assignments = []struct{ subject, role, scope string }{
+	{"sender", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", queueID},
+	{"group senders", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", queueID},
+	{"receiver", "4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0", namespace},
+	{"dataowner", "090c5cfd-751d-490a-894a-3ce6f1109419", queueID},
+	{"elsewhere", "69a216fc-b8fb-44d8-bc22-1f3c2cd27a39", namespace + "/queues/other"},
+	{"reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", server.Scope},
+	{"contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", server.Scope},
+	{"owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", server.Scope},
+	{"access", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", server.Scope},
+}
+
+// stage is a server, and a provider it trusts.
+type stage struct {
+	*testing.T
+	ctx      context.Context
+	server   *server.Server
+	provider *provider
+	admin    string
+	tls      *tls.Config
+	secrets  []string // that must not come back
+}
+
+func newStage(t *testing.T) *stage {
+	srv := servertest.Start(t, []server.Resource{
+		server.Queue("q", server.Properties{"maxDeliveryCount": 3}), server.Queue("other", nil), server.Key("All", allKey, "Manage", "Send", "Listen"),
+		server.Key("ListenOnly", "listen-"+allKey, "Listen"), server.Key("SendOnly", "send-"+allKey, "Send"), server.QueueKey("other", "Other", "other-"+allKey, "Listen", "Send"),
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	s := &stage{T: t, ctx: ctx, server: srv, provider: newProvider(t)}
+	admin, err := os.ReadFile(filepath.Join(srv.Data(), "admin-token"))
+	s.must(err)
+	ca, err := os.ReadFile(servertest.CAFile(t, srv))
+	s.must(err)
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	s.tls, s.admin = &tls.Config{RootCAs: pool, ServerName: "localhost"}, strings.TrimSpace(string(admin))
+	s.secrets = []string{allKey, s.admin}
+	s.put(server.Scope+"/providers/Weir.Identity/issuers/test", map[string]any{"issuer": s.provider.URL})
+	for i, a := range assignments {
+		s.put(fmt.Sprintf("%s/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-%012d", a.scope, i), map[string]any{
+			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + a.role, "principalId": oidc.ObjectID(s.provider.URL, a.subject), "principalType": "ServicePrincipal"})
+	}
+	return s
+}
+
+func (s *stage) must(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) put(id string, properties map[string]any) {
+	s.Helper()
+	body, err := json.Marshal(map[string]any{"properties": properties})
+	s.must(err)
+	code, said, err := s.server.Ask(s.ctx, http.MethodPut, id+"?api-version=2022-04-01", body)
+	s.must(err)
+	if code >= 300 {
+		s.Fatalf("put %s: %d %s", id, code, said)
+	}
+}
+
+// expected says what a door must do with a credential.
+func expected(d door, c credential) outcome {
+	for _, granted := range strings.Fields(c.grants) {
+		if granted == d.needs && (c.signature == d.keys || !c.signature) && d.takes(c) {
+			return outcome{}
+		}
+	}
+	proves := c.words == "" && c.make != nil && c.name != "something else" && d.takes(c)
+	if proves {
+		return outcome{refused: "forbidden"}
+	}
+	return outcome{refused: "unauthorized", words: c.words}
+}
+
+// takes says whether a credential is of a kind the door knows.
+func (d door) takes(c credential) bool {
+	if c.name == "the administration token" {
+		return !d.keys
+	}
+	return d.keys || !c.signature
+}
+
+func TestMatrix(t *testing.T) {
+	s := newStage(t)
+	s.must(s.fill())
+	for _, d := range doors {
+		for _, c := range credentials {
+			t.Run(d.name+" with "+c.name, func(t *testing.T) {
+				one := *s
+				one.T = t
+				before := one.state()
+				want, got := expected(d, c), d.try(&one, c)
+				if got.refused != want.refused || want.refused == "unauthorized" && d.takes(c) && !hasOneOf(got.text, want.words) {
+					t.Errorf("%q (%s), want %q with one of the words %q", got.refused, got.text, want.refused, want.words)
+				}
+				if want.refused == "" {
+					one.put(queueID, map[string]any{"maxDeliveryCount": 3})
+					return
+				}
+				if after := one.state(); after != before {
+					t.Errorf("what was refused changed something: %s\nbefore %s", after, before)
+				}
+				shown := ""
+				if c.make != nil {
+					shown = c.make(&one, d.audience)
+				}
+				for _, secret := range append([]string{shown}, one.secrets...) {
+					if secret != "" && secret != "let-me-in" && strings.Contains(got.text, secret) {
+						t.Errorf("the refusal tells a secret: %s", got.text)
+					}
+				}
+			})
+		}
+	}
+}
+
+func hasOneOf(text, words string) bool {
+	if words == "" {
+		return true
+	}
+	for _, word := range strings.Fields(words) {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// fill puts messages in, for those who may take them out.
+func (s *stage) fill() error {
+	c, err := azservicebus.NewClientFromConnectionString(s.server.Emulator(), nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close(s.ctx)
+	sender, err := c.NewSender("q", nil)
+	if err != nil {
+		return err
+	}
+	for range 20 {
+		if err := sender.SendMessage(s.ctx, &azservicebus.Message{Body: []byte("m")}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is what refused requests must leave alone: how the queue is declared, what it
+// holds, who is there.
+func (s *stage) state() string {
+	s.Helper()
+	text := ""
+	for _, path := range []string{queueID, queueID + "/providers/Microsoft.Authorization/roleAssignments", server.Scope + "/providers/Weir.Identity/users"} {
+		_, said, err := s.server.Ask(s.ctx, http.MethodGet, path+"?api-version=2022-04-01", nil)
+		s.must(err)
+		text += string(said) + "\n"
+	}
+	return text
+}
+
+// client shows a credential the way the SDK does; nil when nothing is shown.
+func (s *stage) client(c credential) *azservicebus.Client {
+	s.Helper()
+	o := &azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}, TLSConfig: s.tls}
+	var client *azservicebus.Client
+	var err error
+	if text := c.make(s, busAudience); c.signature {
+		client, err = azservicebus.NewClientFromConnectionString("Endpoint=sb://"+s.server.TLSAddr()+";SharedAccessSignature="+text, o)
+	} else {
+		client, err = azservicebus.NewClient(s.server.TLSAddr(), fixed(text), o)
+	}
+	s.must(err)
+	s.Cleanup(func() { _ = client.Close(context.Background()) })
+	return client
+}
+
+// fixed is a credential that is one token.
+type fixed string
+
+func (f fixed) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: string(f), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// ofBus reads a refusal of the SDK.
+func ofBus(err error) outcome {
+	if err == nil {
+		return outcome{}
+	}
+	var e *azservicebus.Error
+	o := outcome{text: err.Error()}
+	switch {
+	case strings.Contains(o.text, "claim(s) are required"):
+		o.refused = "forbidden"
+	case errors.As(err, &e) && e.Code == azservicebus.CodeUnauthorizedAccess:
+		o.refused = "unauthorized"
+	default:
+		o.refused = "otherwise"
+	}
+	return o
+}
+
+func trySend(s *stage, c credential) outcome {
+	if c.make == nil {
+		return s.bare(func(session *amqp.Session) error {
+			_, err := session.NewSender(s.ctx, "q", nil)
+			return err
+		})
+	}
+	sender, err := s.client(c).NewSender("q", nil)
+	s.must(err)
+	return ofBus(sender.SendMessage(s.ctx, &azservicebus.Message{Body: []byte("m")}, nil))
+}
+
+func tryReceive(s *stage, c credential) outcome {
+	if c.make == nil {
+		return s.bare(func(session *amqp.Session) error {
+			_, err := session.NewReceiver(s.ctx, "q", nil)
+			return err
+		})
+	}
+	r, err := s.client(c).NewReceiverForQueue("q", nil)
+	s.must(err)
+	m, err := r.ReceiveMessages(s.ctx, 1, nil)
+	if err == nil {
+		err = r.AbandonMessage(s.ctx, m[0], nil)
+	}
+	return ofBus(err)
+}
+
+func tryPeek(s *stage, c credential) outcome {
+	if c.make == nil {
+		return s.bare(func(session *amqp.Session) error {
+			_, err := session.NewSender(s.ctx, "q/$management", nil)
+			return err
+		})
+	}
+	r, err := s.client(c).NewReceiverForQueue("q", nil)
+	s.must(err)
+	_, err = r.PeekMessages(s.ctx, 1, nil)
+	return ofBus(err)
+}
+
+// bare opens a session that shows nothing.
+func (s *stage) bare(attach func(*amqp.Session) error) outcome {
+	conn, err := amqp.Dial(s.ctx, "amqp://"+s.server.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
+	s.must(err)
+	defer conn.Close()
+	session, err := conn.NewSession(s.ctx, nil)
+	s.must(err)
+	err = attach(session)
+	var e *amqp.Error
+	switch {
+	case err == nil:
+		return outcome{}
+	case errors.As(err, &e) && e.Condition == amqp.ErrCondUnauthorizedAccess:
+		return outcome{refused: "unauthorized", text: err.Error()}
+	}
+	return outcome{refused: "otherwise", text: err.Error()}
+}
+
+// arm is a request at the management door.
+func arm(method, path, body string) func(*stage, credential) outcome {
+	return func(s *stage, c credential) outcome {
+		s.Helper()
+		r, err := http.NewRequestWithContext(s.ctx, method, "http://"+s.server.HTTPAddr()+path+"?api-version=2022-04-01", bytes.NewReader([]byte(body)))
+		s.must(err)
+		r.Header.Set("Content-Type", "application/json")
+		if c.make != nil {
+			scheme := "Bearer "
+			if c.signature {
+				scheme = "" // it has one of its own
+			}
+			r.Header.Set("Authorization", scheme+c.make(s, armAudience))
+		}
+		answer, err := http.DefaultClient.Do(r)
+		s.must(err)
+		defer answer.Body.Close()
+		said, err := io.ReadAll(answer.Body)
+		s.must(err)
+		o := outcome{text: string(said)}
+		switch {
+		case answer.StatusCode < 300:
+			return outcome{}
+		case answer.StatusCode == http.StatusUnauthorized:
+			o.refused = "unauthorized"
+			if answer.Header.Get("WWW-Authenticate") == "" {
+				s.Error("the refusal does not say how to sign in (WWW-Authenticate)")
+			}
+		case answer.StatusCode == http.StatusForbidden:
+			o.refused = "forbidden"
+			if path != "/status" && !strings.Contains(o.text, `"AuthorizationFailed"`) {
+				s.Errorf("the refusal has another code: %s", said)
+			}
+		default:
+			o.refused = "otherwise"
+		}
+		return o
+	}
+}
+
+func sas(resource, rule, key string, ends time.Time) string {
+	escaped, expiry := url.QueryEscape(resource), fmt.Sprint(ends.Unix())
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(escaped + "\n" + expiry))
+	return "SharedAccessSignature sr=" + escaped + "&sig=" + url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil))) + "&se=" + expiry + "&skn=" + rule
+}
+
+// unsigned says that it needs no signature.
+func unsigned(s *stage, audience string) string {
+	part := func(v any) string {
+		text, err := json.Marshal(v)
+		s.must(err)
+		return base64.RawURLEncoding.EncodeToString(text)
+	}
+	return part(map[string]string{"alg": "none", "kid": "k1"}) + "." + part(map[string]any{
+		"iss": s.provider.URL, "sub": "owner", "aud": audience, "exp": time.Now().Add(time.Hour).Unix()}) + ".AA"
+}
