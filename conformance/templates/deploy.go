@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -104,7 +105,11 @@ func missing(talk string) string {
 // make makes what a template expects, as a template would.
 func (d *deployer) make(ctx context.Context, parent, group string) bool {
 	typ, name, _ := strings.Cut(parent, " ")
+	names := strings.Split(name, "/")
 	types := map[int]string{0: "namespaces", 1: "namespaces/" + typ, 2: "namespaces/topics/subscriptions"}
+	if len(names) == 3 {
+		types[1] = "namespaces/topics"
+	}
 	type resource struct {
 		Type       string         `json:"type"`
 		APIVersion string         `json:"apiVersion"`
@@ -113,7 +118,6 @@ func (d *deployer) make(ctx context.Context, parent, group string) bool {
 		Properties map[string]any `json:"properties"`
 	}
 	var list []resource
-	names := strings.Split(name, "/")
 	for i := range names {
 		list = append(list, resource{Type: "Microsoft.ServiceBus/" + types[i], APIVersion: "2024-01-01", Name: strings.Join(names[:i+1], "/"), Properties: map[string]any{}})
 	}
@@ -179,9 +183,17 @@ func parameters(t *jsonc.Value, file, group string) (text []byte, given []string
 func made(v *jsonc.Value, name, group string) []byte {
 	text := string(v.Append(nil))
 	for _, placeholder := range []string{"GEN-UNIQUE-13", "GEN-UNIQUE-8", "GEN-UNIQUE", "GEN-GUID", "GEN-PASSWORD"} {
-		text = strings.ReplaceAll(text, placeholder, "gen"+strings.ToLower(name[:min(len(name), 14)])+group)
+		text = strings.ReplaceAll(text, placeholder, unique(name, group))
 	}
 	return []byte(text)
+}
+
+// unique is a name for a parameter: short, and not that of another.
+func unique(name, group string) string {
+	low := regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(name), "")
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(name)) // it never fails
+	return fmt.Sprintf("gen%s%s%02d", low[:min(len(low), 9)], group, sum.Sum32()%100)
 }
 
 func nullable(t, schema *jsonc.Value) bool {
