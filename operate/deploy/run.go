@@ -46,6 +46,7 @@ type run struct {
 	operations []*operation
 	byResource map[*template.Resource]*operation
 	inner      map[string]*template.Object // outputs of nested deployments, by id
+	nested     []any                       // what nested deployments put
 	outputs    []template.Output
 	warnings   []string
 	failure    *failure
@@ -363,5 +364,6 @@ func (r *run) nest(one *template.Resource) {
 	r.mu.Lock()
 	r.byResource[one].outcome = "deployed"
 	r.warnings = append(r.warnings, inner.warnings...)
+	r.nested = append(r.nested, inner.put()...)
 	r.mu.Unlock()
 }
