@@ -73,9 +73,9 @@ var pure = map[string]string{
 
 // pureImports is the short list of what pure packages may use beside each other.
 var pureImports = []string{
-	"bytes", "cmp", "container/heap", "crypto/sha1", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
+	"bytes", "cmp", "container/heap", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
 	"iter", "maps", "math", "math/big", "math/bits", "net/netip", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time",
-	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
+	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
 	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc",
 }

@@ -17,7 +17,9 @@ import (
 func (p *Platform) serveBus(w http.ResponseWriter, r *http.Request, peer net.Addr) {
 	r.Header.Del(namesHeader) // it is nodes' to say
 	outside := external(r.Context())
-	p.bus.ServeHTTP(w, r, bus.Asked{Peer: peer, Loopback: hop.Loopback(peer) && !outside, External: outside, TLS: r.TLS != nil, Spelling: spellingOf(r)})
+	p.bus.ServeHTTP(w, r, bus.Asked{
+		Peer: peer, Loopback: hop.Loopback(peer) && !outside, External: outside, TLS: r.TLS != nil, Spelling: spellingOf(r),
+	})
 }
 
 // passHTTP lets the node at an address, in this location or another, answer a request
@@ -102,7 +104,6 @@ type busConn struct {
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
 	w.Header().Set("x-ms-request-id", rand.Text())
 	p.bus.ServeHTTP(w, r, bus.Asked{
-		Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, TLS: about.TLS,
-		Stay: about.Hops >= hopsMost, Spelling: spellingOf(r),
+		Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, TLS: about.TLS, Stay: about.Hops >= hopsMost, Spelling: spellingOf(r),
 	})
 }

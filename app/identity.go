@@ -52,7 +52,7 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 		return fmt.Errorf("read roles and identities: %w", err)
 	}
 	w.issuer = issuer.New(issuer.Options{
-		Directory: w.Directory, Store: p.registry, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
+		Directory: w.Directory, Store: keysHere{p.registry, p.continuity.Elsewhere}, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
 		Loopback: fromLoopback, Managed: here, Logger: p.log.With("part", "issuer"),
 	})
 	p.who.Store(w)
@@ -62,6 +62,29 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// keysHere keeps signing keys, unless another location decides about them: its keys are
+// copied here, and good here.
+type keysHere struct {
+	*location
+	elsewhere func(resource.ID) error
+}
+
+// Put keeps a key.
+func (k keysHere) Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error) {
+	if err := k.elsewhere(d.ID); err != nil {
+		return resource.Result{}, err
+	}
+	return k.location.Put(ctx, d, c)
+}
+
+// Delete removes one.
+func (k keysHere) Delete(ctx context.Context, id resource.ID, c resource.Condition) error {
+	if err := k.elsewhere(id); err != nil {
+		return err
+	}
+	return k.location.Delete(ctx, id, c)
 }
 
 // settledIdentity returns when roles and identities are as new as the registry is here.

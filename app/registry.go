@@ -15,6 +15,7 @@ import (
 
 	"weir/face/answer"
 	"weir/face/api"
+	"weir/face/arm"
 	"weir/internal/seal"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
@@ -218,6 +219,9 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 	}
 	r.URL.Path = path
 	r.Header.Set(api.OwnHeader, "1")
+	if c.AsIs {
+		r.Header.Set(arm.AsIsHeader, "1")
+	}
 	if c.IfMatch != "" {
 		r.Header.Set("If-Match", c.IfMatch)
 	}

@@ -132,7 +132,9 @@ func lists(s *stage, f *armresources.ClientFactory) {
 			s.Errorf("%s: %s", filter, got)
 		}
 	}
-	group := all(s, c.NewListByResourceGroupPager("shop", nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded { return p.Value })
+	group := all(s, c.NewListByResourceGroupPager("shop", nil), func(p armresources.ClientListByResourceGroupResponse) []*armresources.GenericResourceExpanded {
+		return p.Value
+	})
 	if got := names(group, name); got != "shop-bus" {
 		s.Errorf("in the group: %s", got)
 	}
@@ -229,7 +231,9 @@ func locks(s *stage, f *armresources.ClientFactory) {
 	_, err = resources.BeginUpdateByID(s.ctx, shopID+"/queues/orders", version, armresources.GenericResource{Properties: map[string]any{"maxDeliveryCount": 5}}, nil)
 	s.refused(err, 409, "ScopeLocked", "cannot perform write operation")
 	name := func(l *armlocks.ManagementLockObject) *string { return l.Name }
-	under := all(s, c.NewListAtSubscriptionLevelPager(nil), func(p armlocks.ManagementLocksClientListAtSubscriptionLevelResponse) []*armlocks.ManagementLockObject { return p.Value })
+	under := all(s, c.NewListAtSubscriptionLevelPager(nil), func(p armlocks.ManagementLocksClientListAtSubscriptionLevelResponse) []*armlocks.ManagementLockObject {
+		return p.Value
+	})
 	here := all(s, c.NewListAtResourceGroupLevelPager("shop", &armlocks.ManagementLocksClientListAtResourceGroupLevelOptions{Filter: to.Ptr("atScope()")}), func(p armlocks.ManagementLocksClientListAtResourceGroupLevelResponse) []*armlocks.ManagementLockObject {
 		return p.Value
 	})
@@ -259,7 +263,9 @@ func subscriptions(s *stage) {
 		s.Errorf("%d locations", n)
 	}
 	tenants := value[*armsubscriptions.TenantsClient](s)(armsubscriptions.NewTenantsClient(s, s.options))
-	if got := all(s, tenants.NewListPager(nil), func(p armsubscriptions.TenantsClientListResponse) []*armsubscriptions.TenantIDDescription { return p.Value }); len(got) != 1 || *got[0].TenantID == "" {
+	if got := all(s, tenants.NewListPager(nil), func(p armsubscriptions.TenantsClientListResponse) []*armsubscriptions.TenantIDDescription {
+		return p.Value
+	}); len(got) != 1 || *got[0].TenantID == "" {
 		s.Errorf("tenants: %v", got)
 	}
 }

@@ -192,7 +192,9 @@ func network(s *stage, f *sb.ClientFactory, group, ns string) {
 	}
 	_, err := c.CreateOrUpdateNetworkRuleSet(s.ctx, group, ns, sb.NetworkRuleSet{Properties: &sb.NetworkRuleSetProperties{IPRules: []*sb.NWRuleSetIPRules{{IPMask: to.Ptr("home")}}}}, nil)
 	s.refused(err, 400, "BadRequest", "is no address")
-	if n := len(all(s, f.NewPrivateEndpointConnectionsClient().NewListPager(group, ns, nil), func(p sb.PrivateEndpointConnectionsClientListResponse) []*sb.PrivateEndpointConnection { return p.Value })); n != 0 {
+	if n := len(all(s, f.NewPrivateEndpointConnectionsClient().NewListPager(group, ns, nil), func(p sb.PrivateEndpointConnectionsClientListResponse) []*sb.PrivateEndpointConnection {
+		return p.Value
+	})); n != 0 {
 		s.Errorf("%d private endpoints", n)
 	}
 	value[sb.PrivateLinkResourcesClientGetResponse](s)(f.NewPrivateLinkResourcesClient().Get(s.ctx, group, ns, nil))

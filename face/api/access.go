@@ -58,6 +58,24 @@ func (a *API) admitted(next http.HandlerFunc) http.HandlerFunc {
 	})
 }
 
+// readsStatus is what looking at a node is called among actions; Reader has it.
+const readsStatus = "Weir.Platform/status/read"
+
+// allowed lets those pass who may do something at the scope everything is declared in
+// that names none.
+func (a *API) allowed(action string, next http.HandlerFunc) http.HandlerFunc {
+	return a.identified(func(w http.ResponseWriter, r *http.Request) {
+		c := callerOf(r.Context())
+		if a.o.Authorize != nil {
+			if err := a.o.Authorize(c.Principal, action, a.o.Scope.String()); err != nil {
+				a.turnAway(w, r, c, err)
+				return
+			}
+		}
+		next(w, r)
+	})
+}
+
 // turnAway refuses a request before anything of it was done.
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err error) {
 	if kind := fault.KindOf(err); kind == fault.Unauthorized || kind == fault.Forbidden {

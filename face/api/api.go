@@ -142,7 +142,7 @@ func New(life context.Context, o Options) *API {
 	routeHealth(a.mux, o)
 	a.mux.HandleFunc("GET /{$}", a.page)
 	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
-	a.mux.HandleFunc("GET /status", a.admitted(a.status))
+	a.mux.HandleFunc("GET /status", a.allowed(readsStatus, a.status))
 	a.mux.HandleFunc("POST /deploy", a.identified(a.byOwner(a.deploy)))
 	if o.Continuity != nil {
 		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })

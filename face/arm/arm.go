@@ -27,6 +27,10 @@ import (
 	"weir/kernel/resource"
 )
 
+// AsIsHeader is set by a node on a document of its own request that is a copy: see
+// resource.Condition.
+const AsIsHeader = "Weir-As-Is"
+
 // Options are what the door stands on.
 type Options struct {
 	Registry *resource.Registry

@@ -111,6 +111,7 @@ func (q *request) asker() Asker {
 // condition is what must hold for a change.
 func (q *request) condition() (resource.Condition, error) {
 	c := resource.Condition{IfMatch: q.Header.Get("If-Match"), Guarded: q.o.Own == nil || !q.o.Own(q.Request)}
+	c.AsIs = !c.Guarded && q.Header.Get(AsIsHeader) != ""
 	switch none := q.Header.Get("If-None-Match"); none {
 	case "":
 	case "*":

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,6 +40,16 @@ func LockType() *Type {
 const locksMax = 20
 
 var lockStep = "providers/" + strings.ToLower(TypeLock)
+
+// Guard refuses what locks forbid to do with a resource, for doors that change one in
+// several steps: verb is write or delete.
+func (r *Registry) Guard(ctx context.Context, id ID, verb string) error {
+	var refusal error
+	if err := r.read(ctx, func(s *registry.State) { refusal = guard(s, id, verb) }); err != nil {
+		return err
+	}
+	return refusal
+}
 
 // codeLocked is the code of a change that a lock forbids.
 const codeLocked = "ScopeLocked"

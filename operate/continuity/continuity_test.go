@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/fault"
@@ -173,5 +174,32 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 		if problems := typ.Check(resource.Document{Properties: properties}, resource.View{}); len(problems) != 1 || problems[0].Sentence == "" || !strings.HasPrefix(problems[0].Path, "properties.") {
 			t.Errorf("%s: %v", what, fmt.Sprint(problems))
 		}
+	}
+}
+
+// A journal is removed when it was not needed at two looks, and never one that is.
+func TestOldJournalsAreRemoved(t *testing.T) {
+	var removed []int
+	c := New(Options{
+		Generations: func(context.Context, string) ([]int, error) { return []int{0, 1, 2, 3, 4}, nil },
+		Remove: func(_ context.Context, _ string, generation int) error {
+			removed = append(removed, generation)
+			return nil
+		},
+	})
+	g := &group{c: c}
+	whole := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4, Caught: true}}}
+	half := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4}}}
+	for _, n := range []note{half, whole, half, whole} {
+		g.tidied = time.Time{}
+		g.tidy(t.Context(), config{keep: 1}, n)
+	}
+	if len(removed) > 0 {
+		t.Errorf("removed after one look: %v", removed)
+	}
+	g.tidied = time.Time{}
+	g.tidy(t.Context(), config{keep: 1}, whole)
+	if fmt.Sprint(removed) != "[1 2]" {
+		t.Errorf("removed %v", removed)
 	}
 }

@@ -95,10 +95,20 @@ func (s *Service) ownedSpace(w http.ResponseWriter, r *http.Request, from Asked)
 
 // newAtom builds the admin API.
 func (s *Service) newAtom() *atom.Service {
+	var guard func(context.Context, resource.ID, string) error
+	if r, ok := s.o.Registry.(guarder); ok {
+		guard = r.Guard
+	}
 	return atom.New(atom.Options{
+		Guard:    guard,
 		Registry: s.o.Registry, PutAll: s.putAll, Applied: s.settled, Counts: s.Counts, Elsewhere: s.o.Elsewhere,
 		Token: credentials{s}.Token, Audit: s.o.Audit, Logger: s.log,
 	})
+}
+
+// guarder is a registry that knows locks.
+type guarder interface {
+	Guard(ctx context.Context, id resource.ID, verb string) error
 }
 
 // allPutter is a registry that puts several documents at once.

@@ -34,6 +34,7 @@ type controller struct {
 	phased   time.Duration // since when its term and phase are what they are
 	loop     *proc
 	changing bool
+	stood    bool // the units were told what they are
 
 	keeping  uint64
 	keeper   *proc
@@ -88,7 +89,11 @@ func (c *controller) step(p *proc) {
 		return
 	}
 	c.saw(c.site.note)
+	if c.stood {
+		c.stand()
+	}
 	c.ahead(p)
+	c.stood = true
 	c.stand()
 	if !c.here() {
 		_ = core.Settle(c.hands(p), c.last)

@@ -42,7 +42,8 @@ func (h *hands) Change(fn func(*note) bool) (note, error) {
 		}
 		if c.h.w.rules.HalfCopies {
 			for name, u := range n.Units {
-				n.Units[name] = core.Unit{Generation: u.Generation, Caught: true}
+				u.Caught = true
+				n.Units[name] = u
 			}
 		}
 		n.Revision = revision + 1

@@ -455,6 +455,30 @@ func TestWhatUnitsAreTold(t *testing.T) {
 	}
 }
 
+func TestWhichJournalsAreSpent(t *testing.T) {
+	whole := Note{Revision: 9, Term: 4, Units: map[string]Unit{"orders": {Generation: 5, Caught: true, Own: true}}}
+	for what, c := range map[string]struct {
+		change func(n *Note)
+		keep   int
+		want   string
+	}{
+		"one is kept":               {func(*Note) {}, 1, "[0 2 3]"},
+		"none is kept":              {func(*Note) {}, 0, "[0 2 3 4]"},
+		"more than there are":       {func(*Note) {}, 9, "[]"},
+		"a tail is undecided":       {func(n *Note) { n.Tails = map[string]Tail{"orders": {}} }, 1, "[]"},
+		"it has parted":             {func(n *Note) { n.Phase = Parted }, 1, "[]"},
+		"the copy is on its way":    {func(n *Note) { n.Units["orders"] = Unit{Generation: 5, Own: true} }, 1, "[]"},
+		"it was secondary at first": {func(n *Note) { n.Units["orders"] = Unit{Generation: 5, Caught: true} }, 1, "[2 3]"},
+		"no note":                   {func(n *Note) { *n = Note{} }, 1, "[]"},
+	} {
+		n := whole.Clone()
+		c.change(&n)
+		if got := fmt.Sprint(n.Spent("orders", []int{0, 2, 3, 4, 5, 6}, c.keep)); got != c.want {
+			t.Errorf("%s: %s, want %s", what, got, c.want)
+		}
+	}
+}
+
 // A copy counts as complete when it came to the primary's end in this term and is whole.
 func TestWhenACopyIsComplete(t *testing.T) {
 	_, east := twoLocations(true)

@@ -174,7 +174,7 @@ func Birth(h Hands, g Group, units []string) error {
 		}
 	}
 	for _, unit := range units {
-		if n.Units[unit] = (Unit{Caught: true}); n.Holder == g.Here {
+		if n.Units[unit] = (Unit{Caught: true, Own: true}); n.Holder == g.Here {
 			continue
 		}
 		n.Units[unit] = Unit{Generation: 1} // what a unit of that name had here is no copy
@@ -239,7 +239,7 @@ func Settle(h Hands, n Note) error {
 				if now.Units[unit] != u {
 					return false
 				}
-				now.Units[unit] = Unit{Generation: u.Generation, Caught: true}
+				now.Units[unit] = Unit{Generation: u.Generation, Caught: true, Own: u.Own}
 				return true
 			})
 		}

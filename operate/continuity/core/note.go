@@ -44,7 +44,13 @@ type Unit struct {
 	// Caught: this generation was complete once, here or as the primary's. Until then the
 	// bound on the lag says nothing about it, and it is not promoted unless told so.
 	Caught bool `json:"caught,omitempty"`
+	// Own: generation 0 is of this group. In a location that was secondary at first it is
+	// what a unit of that name had before.
+	Own bool `json:"own,omitempty"`
 }
+
+// renewed is the unit in a later generation, which is not complete.
+func (u Unit) renewed(generation int) Unit { return Unit{Generation: generation, Own: u.Own} }
 
 // Tail is where what a location had alone lies: in an old generation, behind where the
 // histories parted.
@@ -126,9 +132,25 @@ func Renew(unit string, generation int) func(*Note) bool {
 		if n.Generation(unit) >= generation {
 			return false
 		}
-		n.Units[unit] = Unit{Generation: generation}
+		n.Units[unit] = n.Units[unit].renewed(generation)
 		return true
 	}
+}
+
+// Spent are the generations of a unit's journal that nobody needs any more, of those that
+// are there: everything in them is decided about, the present one is complete, and so many
+// older ones are kept.
+func (n Note) Spent(unit string, there []int, keep int) (spent []int) {
+	u, in := n.Units[unit]
+	if !in || n.Revision == 0 || n.Phase != None || len(n.Tails) > 0 || !u.Caught {
+		return nil
+	}
+	for _, generation := range there {
+		if generation < u.Generation-keep && (generation > 0 || u.Own) {
+			spent = append(spent, generation)
+		}
+	}
+	return spent
 }
 
 // Decline is a change of the note: this location promises not to take a term that it was
@@ -161,8 +183,8 @@ func CopyAgain(h Hands, n Note, tails map[string]Tail) error {
 		}
 		now.Tails = tails
 		now.rests()
-		for unit := range now.Units {
-			now.Units[unit] = Unit{Generation: n.Generation(unit) + 1}
+		for unit, u := range now.Units {
+			now.Units[unit] = u.renewed(n.Generation(unit) + 1)
 		}
 		return true
 	})

@@ -29,7 +29,7 @@ func (c *call) put() error {
 	if err := c.forwards(p.doc); err != nil {
 		return err
 	}
-	if err := c.s.o.Elsewhere(p.doc.ID); err != nil {
+	if err := c.mayChange(p.doc.ID, "write"); err != nil {
 		return err
 	}
 	old, err := c.s.o.Registry.Get(c.r.Context(), p.doc.ID)
@@ -49,6 +49,14 @@ func (c *call) put() error {
 		}
 	}
 	return c.carryOut(p, exists, match)
+}
+
+// mayChange refuses what another location decides about, and what is locked.
+func (c *call) mayChange(id resource.ID, verb string) error {
+	if err := c.s.o.Elsewhere(id); err != nil {
+		return err
+	}
+	return c.s.o.Guard(c.r.Context(), id, verb)
 }
 
 // change is what a PUT asks for.
@@ -206,7 +214,7 @@ func (c *call) remove() error {
 	if err != nil {
 		return err
 	}
-	if err := c.s.o.Elsewhere(d.ID); err != nil {
+	if err := c.mayChange(d.ID, "delete"); err != nil {
 		return err
 	}
 	err = c.s.o.Registry.Delete(c.r.Context(), d.ID, resource.Condition{})

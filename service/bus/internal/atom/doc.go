@@ -31,6 +31,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -59,6 +60,8 @@ type Options struct {
 	Counts func(d resource.Document) map[string]any
 	// Elsewhere refuses a change of what another location decides about; nil: none does.
 	Elsewhere func(id resource.ID) error
+	// Guard refuses what locks forbid; verb is write or delete. nil: there are no locks.
+	Guard func(ctx context.Context, id resource.ID, verb string) error
 	// Token judges the token of a request to a namespace.
 	Token func(ns, kind, audience, token string, peer identity.Peer) (identity.Principal, error)
 	Audit audit.Log // nil: nobody keeps one
@@ -78,6 +81,9 @@ func New(o Options) *Service {
 	}
 	if o.Elsewhere == nil {
 		o.Elsewhere = func(resource.ID) error { return nil }
+	}
+	if o.Guard == nil {
+		o.Guard = func(context.Context, resource.ID, string) error { return nil }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -100,7 +106,7 @@ type call struct {
 
 // Serve answers a request about a namespace that this node owns.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, ns resource.ID, caller answer.Caller) {
-	c := &call{s: s, w: w, r: r, ns: ns, caller: caller, now: time.Now()}
+	c := &call{s: s, w: w, r: r, ns: ns, caller: caller, now: wall.Now()}
 	if err := c.answer(); err != nil {
 		c.refuse(err)
 	}

@@ -35,6 +35,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
@@ -199,7 +200,7 @@ func (c *call) judge(kind, token, path string, need identity.Claims) (identity.P
 	if err != nil {
 		return who, err
 	}
-	return who, who.Check(path, need, time.Now())
+	return who, who.Check(path, need, wall.Now())
 }
 
 // settle works on a locked message.

@@ -83,7 +83,7 @@ func (c *call) note(code, reason string) {
 		action = actionSend
 	}
 	err := c.s.o.Audit.Note(c.r.Context(), audit.Entry{
-		Caller: c.who.Name, Action: action, Scope: c.id.String() + "/" + entityOf(c.path), Door: "rest", Peer: c.caller.Address,
+		Caller: c.who.String(), Object: c.who.ObjectID(), Action: action, Scope: c.id.String() + "/" + entityOf(c.path), Door: "rest", Peer: c.caller.Address,
 		Outcome: audit.Refused, Code: code, Reason: reason, Correlation: c.w.Header().Get("x-ms-request-id"),
 	})
 	if err != nil {
