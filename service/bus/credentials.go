@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"weir/internal/wall"
@@ -110,10 +111,23 @@ func named(rules []identity.Rule, name string) []identity.Rule {
 	return found
 }
 
+// concernRules says whether changes are of rules, of where a namespace is reached from,
+// or of the namespace; or take rules along with what they delete.
+func concernRules(changes []resource.Change) bool {
+	return slices.ContainsFunc(changes, func(c resource.Change) bool {
+		typ := c.ID.Type()
+		return c.Deleted || strings.EqualFold(typ, typeNamespace) || strings.EqualFold(typ, typeNetworkRules) ||
+			strings.HasSuffix(strings.ToLower(typ), strings.ToLower(authorization))
+	})
+}
+
 // followRules keeps a namespace's rules in memory.
 func (s *Service) followRules(ctx context.Context, sp *space) {
 	for ctx.Err() == nil {
-		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, _ []resource.Change) error {
+		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, changes []resource.Change) error {
+			if changes != nil && !concernRules(changes) {
+				return nil
+			}
 			docs, _, err := s.o.Registry.ListUnder(ctx, sp.id, "")
 			if err != nil {
 				return err
