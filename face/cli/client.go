@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"weir/face/api"
+	"weir/internal/groups"
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 )
@@ -61,6 +62,9 @@ func (l *line) door() (*door, error) {
 			return nil, err
 		}
 		d.token = token // without one the server's refusal says what to do
+	}
+	if d.token != "" && groups.InTheClear(d.url) {
+		fmt.Fprintln(l.Err, groups.ClearWarning(d.url))
 	}
 	d.client = &http.Client{Timeout: requestTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: l.trust()}}
 	return d, nil
