@@ -178,9 +178,9 @@ func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document,
 	return docs, revision, err
 }
 
-// Page is a part of List: up to top resources of a type behind the first skip, and
+// Window is a part of List, for those who count from its beginning: up to top resources of a type behind the first skip, and
 // whether others follow. Only those of the page are read.
-func (r *Registry) Page(ctx context.Context, parent ID, typ string, skip, top int) (docs []Document, more bool, err error) {
+func (r *Registry) Window(ctx context.Context, parent ID, typ string, skip, top int) (docs []Document, more bool, err error) {
 	docs, _, err = r.list(ctx, typ, func(s *registry.State) []registry.Entry {
 		all := s.ChildrenOf(parent.String(), stepIn(parent, typ))
 		rest := all[min(max(skip, 0), len(all)):]

@@ -149,7 +149,6 @@ func (b *Broker) Counts(path string) (Counts, error) {
 		SizeBytes: e.bytes, Created: moment(e.created), Updated: moment(e.updated), Accessed: moment(max(e.accessed, e.updated)),
 		Subscriptions: int64(len(e.subs)),
 	}
-	c.Subscriptions = int64(len(e.subs))
 	if e.topic != nil {
 		c.SizeBytes = e.main.bytes + e.dead.bytes + e.transfer.bytes
 	}
