@@ -46,7 +46,7 @@ var flaws = []flaw{
 	{"renews what has lapsed", locations.Rules{LapsedRenews: true}, 0, locations.Slant{Nodes: 2, Hasty: true}},
 	{"a halted unit holds the lease", locations.Rules{HaltedHolds: true}, 0, locations.Slant{Nodes: 2, Hasty: true}},
 	{"copies on gaps", locations.Rules{CopiesOnGaps: true}, 80361, locations.Slant{Hasty: true}},
-	{"serves a link that another node owns", locations.Rules{ServesUnowned: true}, 0, locations.Slant{Nodes: 2, Sync: true}},
+	{"serves a link that another node owns", locations.Rules{ServesUnowned: true}, 406, locations.Slant{Nodes: 2, Sync: true, Witnesses: 1}},
 }
 
 // TestFlawsAreFound: each rule that is broken is noticed, or the judge would not be worth
