@@ -202,6 +202,28 @@ func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Do
 	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
 }
 
+// Newer is ListUnder for who has asked before: the resources that were put since the
+// revision given then, the keys of all there are, and the revision to give next time. Only
+// the new ones are read.
+func (r *Registry) Newer(ctx context.Context, ancestor ID, since uint64) (docs []Document, keys map[string]struct{}, revision uint64, err error) {
+	docs, revision, err = r.list(ctx, "", func(s *registry.State) []registry.Entry {
+		all := s.Under(ancestor.String())
+		if since > s.Revision() {
+			since = 0 // it was emptied, and is being folded again
+		}
+		keys = make(map[string]struct{}, len(all))
+		var newer []registry.Entry
+		for _, e := range all {
+			keys[registry.Key(e.ID)] = struct{}{}
+			if e.Revision > since {
+				newer = append(newer, e)
+			}
+		}
+		return newer
+	})
+	return docs, keys, revision, err
+}
+
 // stepIn is how a type's resources are linked to what they lie in: by what stands
 // between the id of that and their name.
 func stepIn(parent ID, typ string) string {
