@@ -65,6 +65,7 @@ var pure = map[string]string{
 	"service/bus/internal/broker": "replicas must agree on every message",
 	"service/bus/internal/filter": "a rule must match the same everywhere",
 	"operate/continuity/core":     "where a group may be must be playable under a seed",
+	"operate/deploy/template":     "the same template must give the same resources",
 	"operate/plan/core":           "the same estate must get the same report",
 	"operate/watch/core":          "the same rounds must give the same alarms",
 	"conformance/torture/ledger":  "a history must get the same verdict twice",
@@ -73,10 +74,10 @@ var pure = map[string]string{
 // pureImports is the short list of what pure packages may use beside each other.
 var pureImports = []string{
 	"bytes", "cmp", "container/heap", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
-	"iter", "maps", "math", "math/big", "math/bits", "regexp", "slices", "sort", "strconv", "strings", "time",
-	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
+	"iter", "maps", "math", "math/big", "math/bits", "net/netip", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time",
+	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
-	"weir/internal/iso8601", "weir/internal/groups",
+	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc",
 }
 
 // impureCalls are functions of otherwise allowed packages that read the world.

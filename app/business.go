@@ -33,10 +33,7 @@ func (p *Platform) openBus(ctx context.Context) error {
 		Meter:  p.metrics.Provider().Meter("weir/service/bus"), Logger: p.log,
 	}
 	o.Forward, o.PassHTTP, o.Grouped, o.Elsewhere = p.forward, p.passHTTP, p.continuity.Grouped, p.continuity.Elsewhere
-	o.PutAll = func(ctx context.Context, docs []resource.Document) error {
-		_, err := p.registry.PutAll(ctx, docs)
-		return err
-	}
+	o.PutAll = p.registry.PutAllOfService
 	o.Endpoint, o.Audit = p.endpoint, p.audit.Load()
 	p.bus = bus.New(o)
 	if err := p.bus.Start(ctx); err != nil {
@@ -81,12 +78,13 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
-	o.Location, o.Settled = p.o.Location, p.bus.Settled
+	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Audit, o.AuditLog = p.audit.Load(), p.audit.Load().Handler
 	o.Bus, o.Mine = p.serveBus, bus.Mine
 	o.TenantID, o.Caller, o.Authorize, o.Beside = access.TenantID, p.caller, p.authorize, p.beside()
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
+	o.Deployments = p.openDeployments(o)
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)
 	p.undo.push("accepting", func(ctx context.Context) error {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
+	"weir/face/api"
 	"weir/face/arm"
 	"weir/internal/hop"
+	"weir/internal/wall"
+	"weir/kernel/audit"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/identity/jwt"
@@ -52,8 +54,8 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 		return fmt.Errorf("read roles and identities: %w", err)
 	}
 	w.issuer = issuer.New(issuer.Options{
-		Directory: w.Directory, Store: p.registry, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
-		Loopback: fromLoopback, Managed: here, Logger: p.log.With("part", "issuer"),
+		Directory: w.Directory, Store: keysHere{p.registry, p.continuity.Elsewhere}, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
+		Loopback: fromLoopback, Managed: here, Refused: p.refusedToken, Now: wall.Now, Logger: p.log.With("part", "issuer"),
 	})
 	p.who.Store(w)
 	p.undo.push("identity", func(context.Context) error {
@@ -62,6 +64,39 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// keysHere keeps signing keys, unless another location decides about them: its keys are
+// copied here, and good here.
+type keysHere struct {
+	*location
+	elsewhere func(resource.ID) error
+}
+
+// Put keeps a key.
+func (k keysHere) Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error) {
+	if err := k.elsewhere(d.ID); err != nil {
+		return resource.Result{}, err
+	}
+	return k.location.Put(ctx, d, c)
+}
+
+// Delete removes one.
+func (k keysHere) Delete(ctx context.Context, id resource.ID, c resource.Condition) error {
+	if err := k.elsewhere(id); err != nil {
+		return err
+	}
+	return k.location.Delete(ctx, id, c)
+}
+
+// refusedToken notes who was given no token.
+func (p *Platform) refusedToken(r *http.Request, who, why string) {
+	err := p.audit.Load().Note(r.Context(), audit.Entry{
+		Caller: who, Action: "Weir.Identity/tokens/issue/action", Scope: DefaultScope.String(), Door: "issuer", Peer: api.PeerOf(r).String(), Outcome: audit.Refused, Code: "Unauthorized", Reason: why,
+	})
+	if err != nil { // of a refusal it returns at once
+		p.log.Warn("an entry of the audit log was lost", "error", fault.Detail(err))
+	}
 }
 
 // settledIdentity returns when roles and identities are as new as the registry is here.
@@ -107,7 +142,7 @@ func (p *Platform) caller(r *http.Request) (identity.Principal, error) {
 	if !jwt.Looks(token) {
 		return identity.Principal{}, fault.New(fault.Unauthorized, "This is neither the administration token of this server, which is in the file admin-token of its data directory, nor a token of an identity provider (JWT).")
 	}
-	return p.who.Load().Verify(r.Context(), token, managementAudiences, identity.Peer{Loopback: fromLoopback(r)}, time.Now())
+	return p.who.Load().Verify(r.Context(), token, managementAudiences, identity.Peer{Loopback: fromLoopback(r)}, wall.Now())
 }
 
 // sameSecret compares in a time that tells nothing. An empty secret equals nothing.

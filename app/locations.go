@@ -18,6 +18,7 @@ import (
 	"weir/kernel/link"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
+	"weir/kernel/resource/access"
 	"weir/operate/continuity"
 	"weir/service/bus"
 )
@@ -71,22 +72,33 @@ type seenLease struct {
 }
 
 // free reports whether no node holds a unit's lease. Of a node that died it says so
-// only when it was asked before and a time-out has gone by.
+// only when it was asked before and a time-out has gone by. What is free is written as
+// free: a reading may be old, and a node that only stood still could renew what it had.
 func (l *leases) free(ctx context.Context, unit string) (bool, error) {
 	lease, held, err := l.Get(ctx, unit)
-	if err != nil || !held || lease.Node == "" {
-		return err == nil, err
+	if err != nil || held && lease.Node != "" && !l.lapsed(unit, lease) {
+		return false, err
 	}
+	lease.Unit = unit
+	err = l.Release(ctx, lease)
+	if errors.Is(err, journal.ErrLeaseChanged) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// lapsed reports whether a lease was not renewed for a time-out.
+func (l *leases) lapsed(unit string, lease journal.Lease) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if seen := l.seen[unit]; seen.revision == lease.Revision {
-		return time.Since(seen.since) >= l.timeout, nil
+		return time.Since(seen.since) >= l.timeout
 	}
 	if l.seen == nil {
 		l.seen = map[string]seenLease{}
 	}
 	l.seen[unit] = seenLease{lease.Revision, time.Now()}
-	return false, nil
+	return false
 }
 
 // notesBucket keeps the notes of continuity groups, votesBucket the location's votes.
@@ -130,6 +142,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 	p.continuity = continuity.New(continuity.Options{
 		Location: p.o.Location, Node: p.o.Node, Alone: p.o.ClusterListen == "" && p.o.NATS == "", Registry: p.registry, Notes: notes,
 		Votes:    ballot.NewLocal(votes{ballots}),
+		Access:   access.Concerns,
 		UnitName: bus.UnitName,
 		Members: func(unit string) (continuity.Member, bool) {
 			m := p.members.get(unit)
@@ -144,7 +157,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 			return lease.Node, lease.Address, err == nil && found && lease.Node != ""
 		},
 		Colleague: func(address string) http.RoundTripper { return hopTransport(address, p.secret) },
-		Seed:      p.seed,
+		Seed:      p.store.Seed,
 		Reopen: func(ctx context.Context, unit string) error {
 			err := p.bus.Reopen(ctx, unit)
 			if fault.Is(err, fault.NotFound) {
@@ -155,6 +168,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 		History: func(ctx context.Context, unit string, generation int) (continuity.History, error) {
 			return p.store.Journal(ctx, unit, generation)
 		},
+		Generations: p.store.Generations, Remove: p.store.Remove,
 		Tail:   p.tail,
 		Bring:  p.bring,
 		Dir:    p.o.Data,
@@ -305,17 +319,4 @@ func (p *Platform) toOwner(conn net.Conn, about introduction) bool {
 	}
 	hop.Join(p.life, conn, there)
 	return true
-}
-
-// seed keeps a snapshot as the beginning of a generation that nobody uses yet. What an
-// attempt that was interrupted left there is removed.
-func (p *Platform) seed(ctx context.Context, unit string, generation int, s journal.Snapshot) error {
-	err := p.store.Seed(ctx, unit, generation, s)
-	if !errors.Is(err, journal.ErrSeeded) {
-		return err
-	}
-	if err := p.store.Remove(ctx, unit, generation); err != nil {
-		return err
-	}
-	return p.store.Seed(ctx, unit, generation, s)
 }

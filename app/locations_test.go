@@ -311,8 +311,12 @@ func TestLeaseOfADeadNodeGetsFree(t *testing.T) {
 	if !free() {
 		t.Error("what nobody ever held is not free")
 	}
-	lease, err := held.Acquire(t.Context(), journal.Lease{Unit: "unit", Node: "n9", Epoch: 1})
+	lease, _, err := held.Get(t.Context(), "unit")
 	if err != nil {
+		t.Fatal(err)
+	}
+	lease.Node, lease.Epoch = "n9", 1
+	if lease, err = held.Acquire(t.Context(), lease); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -323,11 +327,19 @@ func TestLeaseOfADeadNodeGetsFree(t *testing.T) {
 	if took := time.Since(began); took < brief {
 		t.Errorf("free after %s", took)
 	}
-	if lease, err = held.Renew(t.Context(), lease); err != nil {
+	if _, err = held.Renew(t.Context(), lease); !errors.Is(err, journal.ErrLeaseChanged) {
+		t.Errorf("a node that stood still renews what was free: %v", err)
+	}
+	now, _, err := held.Get(t.Context(), "unit")
+	if err != nil || now.Epoch != lease.Epoch {
+		t.Fatalf("it is %+v, %v", now, err)
+	}
+	now.Node = "n9"
+	if lease, err = held.Acquire(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
 	if free() {
-		t.Error("free although it was renewed")
+		t.Error("free although it was taken")
 	}
 	if err := held.Release(t.Context(), lease); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"weir/face/answer"
 	"weir/face/api"
+	"weir/face/arm"
 	"weir/internal/seal"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
@@ -134,12 +135,23 @@ func (l *location) Put(ctx context.Context, d resource.Document, c resource.Cond
 
 // PutAll is Put for many; the file is sent as it is.
 func (l *location) PutAll(ctx context.Context, docs []resource.Document) ([]api.Outcome, error) {
+	return l.putAll(ctx, docs, l.Registry.PutAll)
+}
+
+// PutAllOfService is PutAll for what a service does for those who use it, which locks do
+// not hold.
+func (l *location) PutAllOfService(ctx context.Context, docs []resource.Document) error {
+	_, err := l.putAll(ctx, docs, l.Registry.PutAllOfService)
+	return err
+}
+
+func (l *location) putAll(ctx context.Context, docs []resource.Document, here func(context.Context, []resource.Document) ([]resource.Result, error)) ([]api.Outcome, error) {
 	owner, err := l.Owner(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if owner == nil {
-		results, err := l.Registry.PutAll(ctx, docs)
+		results, err := here(ctx, docs)
 		return api.Outcomes(results), err
 	}
 	body, err := json.Marshal(docs)
@@ -207,6 +219,9 @@ func (l *location) ask(ctx context.Context, owner http.RoundTripper, method, pat
 	}
 	r.URL.Path = path
 	r.Header.Set(api.OwnHeader, "1")
+	if c.AsIs {
+		r.Header.Set(arm.AsIsHeader, "1")
+	}
 	if c.IfMatch != "" {
 		r.Header.Set("If-Match", c.IfMatch)
 	}

@@ -13,6 +13,7 @@ import (
 	"weir/internal/rendezvous"
 	"weir/kernel/fault"
 	"weir/kernel/replica"
+	"weir/kernel/resource"
 	"weir/operate/audit"
 	"weir/operate/telemetry"
 )
@@ -122,6 +123,34 @@ func (p *Platform) endpoint(namespace string) string {
 		host = namespace + "." + host
 	}
 	return "https://" + net.JoinHostPort(host, port) + "/"
+}
+
+// hostOf is the host and port by which clients reach the namespace a resource lies in,
+// when this server was called by that name: the first label says which namespace, but
+// the default one needs none. An address has no labels: it leads to the default one.
+func (p *Platform) hostOf(called string, id resource.ID) string {
+	names := id.Names()
+	if len(names) == 0 || strings.EqualFold(names[0], p.o.Namespace) {
+		return called
+	}
+	host, port, err := net.SplitHostPort(called)
+	if err != nil {
+		host, port = called, ""
+	}
+	ip := net.ParseIP(host)
+	switch first, rest, _ := strings.Cut(host, "."); {
+	case ip != nil && ip.IsLoopback(), strings.EqualFold(host, "localhost"):
+		host = names[0] + ".localhost"
+	case ip != nil, strings.EqualFold(first, names[0]):
+	case p.bus.Serves(first):
+		host = names[0] + "." + rest
+	default:
+		host = names[0] + "." + host
+	}
+	if port == "" {
+		return host
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // emulatorString is what any SDK reaches this node with from this machine.

@@ -9,6 +9,7 @@ import (
 	"weir/kernel/resource"
 	"weir/kernel/resource/access"
 	"weir/operate/continuity"
+	"weir/operate/deploy"
 	"weir/service/bus"
 )
 
@@ -35,5 +36,5 @@ func Run(ctx context.Context, o Options) error {
 // Types are the resource types of the platform, for who needs them without a
 // server.
 func Types() []*resource.Type {
-	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType()}, access.Types())
+	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()}, access.Types())
 }

@@ -102,12 +102,8 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 
 // start starts a server with the one queue that all work goes through.
 func start(ctx context.Context, binary, dir string) (*server.Server, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, err
-	}
-	deploy := filepath.Join(dir, "estate.json")
-	roomy := server.Properties{"maxSizeInMegabytes": 81920, "lockDuration": "PT5M", "maxDeliveryCount": 2000}
-	if err := server.WriteEstate(deploy, []server.Resource{server.Queue(queue, roomy)}); err != nil {
+	deploy, err := estate(dir)
+	if err != nil {
 		return nil, err
 	}
 	s, err := server.New(server.Options{Binary: binary, Dir: dir, Deploy: deploy})

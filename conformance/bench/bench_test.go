@@ -43,6 +43,32 @@ func TestEveryFigureIsThere(t *testing.T) {
 	t.Logf("\n%s", table.String())
 }
 
+// The same of two locations.
+func TestEveryFigureOfTwoLocationsIsThere(t *testing.T) {
+	r, err := RunPair(context.Background(), PairOptions{
+		Binary: servertest.Binary(t), Nodes: 1, RTT: 4 * time.Millisecond, Sends: 20, Load: 200 * time.Millisecond, Switches: 1, Losses: 1, Say: t.Logf,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]Spread{
+		"alone": r.Alone, "async": r.Async, "sync": r.Sync, "lag": r.Lag, "switch": r.Switch, "switch, async": r.SwitchAsync,
+		"promotion": r.Promotion, "fault": r.Fault, "detection": r.Detection,
+	} {
+		if s.Count == 0 || s.P99 < s.P50 || s.Most < s.P99 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	if r.Sync.P50 < r.RTTMs || r.CarriedPerS <= 0 || r.Fault.P50 < r.Detection.P50 {
+		t.Errorf("%+v", r)
+	}
+	var table strings.Builder
+	if err := r.print(&table, false); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("\n%s", table.String())
+}
+
 func TestMediansAndQuantiles(t *testing.T) {
 	if m := median([]float64{5, 1, 3}); m != 3 {
 		t.Errorf("median is %v", m)

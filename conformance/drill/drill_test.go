@@ -130,7 +130,7 @@ func TestDrills(t *testing.T) {
 // In sync mode nothing may be missing.
 func TestADrillInSyncMode(t *testing.T) {
 	p, out := pair(t, "sync", server.Properties{"whenAway": "degrade"})
-	if s := rehearse(t, p, out, "isolation", "--degrades"); s.Record.RPOMessages != 0 {
+	if s := rehearse(t, p, out, "isolation"); s.Record.RPOMessages != 0 {
 		t.Errorf("%d acknowledged orders were missing", s.Record.RPOMessages)
 	}
 }

@@ -39,6 +39,7 @@ var files = map[string][]server.Resource{
 	"admin": {
 		server.Queue("listed", nil), server.Key("ListenOnly", listenKey, "Listen"), server.Key("All", allKey, "Manage", "Send", "Listen"),
 	},
+	"arm": nil,
 	"doors": {
 		server.Queue("behind-doors", nil), server.Queue("claims", nil), server.Queue("tokens", nil),
 		server.Key("SendOnly", sendKey, "Send"), server.Key("ListenOnly", listenKey, "Listen"), server.Key("All", allKey, "Manage", "Send", "Listen"),
@@ -101,8 +102,19 @@ func environment(t *testing.T, srv *server.Server) []string {
 		"WEIR_CONNECTION="+srv.Emulator(),
 		"WEIR_AMQP="+srv.Addr(), "WEIR_AMQPS="+srv.TLSAddr(), "WEIR_HTTPS="+srv.HTTPSAddr(),
 		"WEIR_SEND_KEY="+sendKey, "WEIR_LISTEN_KEY="+listenKey, "WEIR_ALL_KEY="+allKey,
+		"WEIR_TOKEN="+adminToken(t, srv),
 		"NODE_EXTRA_CA_CERTS="+servertest.CAFile(t, srv),
 	)
+}
+
+// adminToken is the administration token of a server.
+func adminToken(t *testing.T, srv *server.Server) string {
+	t.Helper()
+	token, err := os.ReadFile(filepath.Join(srv.Data(), "admin-token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(token))
 }
 
 // install brings the packages and the scenarios into one folder of the user's

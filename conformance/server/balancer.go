@@ -49,8 +49,9 @@ func (b *Balancer) accept() {
 // turned away as it would be by a dead address.
 func (b *Balancer) pass(client net.Conn) {
 	defer client.Close()
-	for range b.nodes {
-		node := b.nodes[b.next.Add(1)%uint64(len(b.nodes))]
+	first := b.next.Add(1)
+	for i := range b.nodes {
+		node := b.nodes[(first+uint64(i))%uint64(len(b.nodes))]
 		if b.avoids(node) {
 			continue
 		}

@@ -42,6 +42,20 @@ func NewCluster(o Options, n int) (*Cluster, error) {
 	return c, err
 }
 
+// NewLocation is NewCluster that also makes a location of one node.
+func NewLocation(o Options, n int) (*Cluster, error) {
+	if n > 1 {
+		return NewCluster(o, n)
+	}
+	s, err := New(o)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cluster{Nodes: []*Server{s}}
+	c.Front, err = newBalancer(c.Nodes)
+	return c, err
+}
+
 func nodeName(i int) string { return fmt.Sprintf("n%d", i+1) }
 
 // clusterSecret is what the nodes share.

@@ -56,3 +56,24 @@ func Networks() error {
 	}
 	return n.close()
 }
+
+// What a command is told about the network between two locations.
+const (
+	NetworkAuto       = "auto" // namespaces where they can be had
+	NetworkProxy      = "proxy"
+	NetworkNamespaces = "namespaces"
+)
+
+// WantsNetworks says whether each location is to have a network of its own. That it is
+// to and can not is an error; nothing said is proxy.
+func WantsNetworks(said string) (bool, error) {
+	switch said {
+	case NetworkNamespaces:
+		return true, Networks()
+	case NetworkAuto:
+		return Networks() == nil, nil
+	case NetworkProxy, "":
+		return false, nil
+	}
+	return false, fmt.Errorf("--network may be %s, %s or %s, not %q", NetworkAuto, NetworkNamespaces, NetworkProxy, said)
+}

@@ -71,8 +71,9 @@ func (w *Wire) accept() {
 // pass joins a connection to the first node that answers.
 func (w *Wire) pass(client net.Conn) {
 	defer client.Close()
-	for range w.nodes {
-		node := w.nodes[w.next.Add(1)%uint64(len(w.nodes))]
+	first := w.next.Add(1)
+	for i := range w.nodes {
+		node := w.nodes[(first+uint64(i))%uint64(len(w.nodes))]
 		server, err := net.Dial("tcp", node.Addr())
 		if err != nil {
 			continue

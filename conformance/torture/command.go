@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/conformance/server"
 	"weir/conformance/torture/ledger"
 )
 
@@ -59,7 +60,7 @@ message, and nothing may be in them that nobody did.`,
 	cmd.Flags().IntVar(&o.Kills, "failovers", 20, "how often something happens to the pair")
 	cmd.Flags().StringVar(&o.Mode, "mode", "sync", "how the locations replicate: sync or async")
 	cmd.Flags().StringVar(&o.WhenAway, "when-away", "", "what a sync primary does while the secondary is away: stop or degrade (default: the seed decides)")
-	cmd.Flags().StringVar(&o.Network, "network", networkAuto, "what lies between the locations: namespaces (a network each; as root on Linux), proxy, or auto")
+	cmd.Flags().StringVar(&o.Network, "network", server.NetworkAuto, "what lies between the locations: namespaces (a network each; as root on Linux), proxy, or auto")
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "do only this, by name (see the report); several with commas")
 	cmd.Flags().DurationVar(&o.RTT, "rtt", 0, "round trip between the locations")
 	return cmd

@@ -54,7 +54,7 @@ func raisePair(ctx context.Context, o Options) (*pair, error) {
 		return nil, err
 	}
 	p.stops = away == awayStop && !p.async
-	namespaces, err := o.namespaces()
+	namespaces, err := server.WantsNetworks(o.Network)
 	if err != nil {
 		return nil, err
 	}
@@ -98,26 +98,6 @@ func (o Options) whenAway() (string, error) {
 		return []string{awayDegrade, awayStop}[rand.New(rand.NewPCG(o.Seed, 11)).IntN(2)], nil
 	}
 	return "", fmt.Errorf("--when-away may be %s or %s, not %q", awayStop, awayDegrade, o.WhenAway)
-}
-
-// Values of Options.Network.
-const (
-	networkAuto       = "auto"
-	networkProxy      = "proxy"
-	networkNamespaces = "namespaces"
-)
-
-// namespaces says whether each location gets a network of its own.
-func (o Options) namespaces() (bool, error) {
-	switch o.Network {
-	case networkNamespaces:
-		return true, server.Networks()
-	case networkAuto:
-		return server.Networks() == nil, nil
-	case networkProxy, "":
-		return false, nil
-	}
-	return false, fmt.Errorf("--network may be %s, %s or %s, not %q", networkAuto, networkNamespaces, networkProxy, o.Network)
 }
 
 func (p *pair) fall() {

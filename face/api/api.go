@@ -68,7 +68,8 @@ type Options struct {
 	// Audit takes every management operation that changes or reveals, and every refused
 	// one. nil: nobody reads it.
 	Audit audit.Log
-	// Settled, Beside and Deployments are face/arm's.
+	// Host, Settled, Beside and Deployments are face/arm's.
+	Host        func(called string, id resource.ID) string
 	Settled     func(id resource.ID) bool
 	Beside      map[string]arm.Beside
 	Deployments arm.Deployments
@@ -141,7 +142,7 @@ func New(life context.Context, o Options) *API {
 	routeHealth(a.mux, o)
 	a.mux.HandleFunc("GET /{$}", a.page)
 	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
-	a.mux.HandleFunc("GET /status", a.admitted(a.status))
+	a.mux.HandleFunc("GET /status", a.allowed(readsStatus, a.status))
 	a.mux.HandleFunc("POST /deploy", a.identified(a.byOwner(a.deploy)))
 	if o.Continuity != nil {
 		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
@@ -291,8 +292,9 @@ func (a *API) armDoor() *arm.Door {
 		Registry: a.o.Registry, Default: a.o.Scope, Location: a.o.Location, TenantID: a.o.TenantID,
 		Caller:    func(r *http.Request) (identity.Principal, error) { return callerOf(r.Context()).Principal, nil },
 		Peer:      func(r *http.Request) string { return callerOf(r.Context()).Peer },
+		Secure:    func(r *http.Request) bool { return callerOf(r.Context()).Secure },
 		Authorize: a.o.Authorize, Audit: a.o.Audit,
-		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled,
+		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled, Host: a.o.Host,
 		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Deployments: a.o.Deployments, Logger: a.o.Logger,
 	})
 }

@@ -52,7 +52,11 @@ func (a *API) apply(r *http.Request) ([]resource.Result, error) {
 			return nil, err
 		}
 	}
-	results, err := a.o.Registry.PutAll(r.Context(), docs)
+	put := a.o.Registry.PutAll
+	if a.own(r) {
+		put = a.o.Registry.PutAllOfService
+	}
+	results, err := put(r.Context(), docs)
 	if err == nil {
 		a.applied(r, docs...)
 	}

@@ -27,6 +27,10 @@ import (
 	"weir/kernel/resource"
 )
 
+// AsIsHeader is set by a node on a document of its own request that is a copy: see
+// resource.Condition.
+const AsIsHeader = "Weir-As-Is"
+
 // Options are what the door stands on.
 type Options struct {
 	Registry *resource.Registry
@@ -46,6 +50,9 @@ type Options struct {
 	// Peer is the address a request came from. nil: what the connection says.
 	Peer func(*http.Request) string
 
+	// Secure says whether a request's caller came in TLS. nil: what the connection says.
+	Secure func(*http.Request) bool
+
 	// Counts gives the properties a service counts rather than keeps. nil: there are none.
 	Counts func(resource.Document) map[string]any
 	// Applied returns when what is declared around a resource is in force. nil: nothing to
@@ -54,6 +61,9 @@ type Options struct {
 	// Settled says whether what is declared of a resource, or that it is deleted, is in
 	// force. nil: it is at once.
 	Settled func(id resource.ID) bool
+	// Host gives the host and port by which clients reach what a resource stands for, from
+	// those the caller reached this server by. nil: the same.
+	Host func(called string, id resource.ID) string
 	// Decided refuses a change of resources that another location decides about. nil: none does.
 	Decided func(r *http.Request, ids ...resource.ID) error
 	// Own says whether a request is a node's own, which nobody asked it for: locks do not

@@ -190,6 +190,7 @@ func document(body []byte, id resource.ID) (resource.Document, error) {
 	if len(docs) != 1 {
 		return resource.Document{}, fault.New(fault.Invalid, "The body declares %d resources; POST /deploy takes several.", len(docs))
 	}
+	docs[0].ForgetLines()
 	return docs[0], nil
 }
 
@@ -283,7 +284,11 @@ func (q *request) act(id resource.ID, step string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	given, err := q.o.Registry.Act(resource.CalledAt(q.Context(), q.Host), id, step, body)
+	host := q.Host
+	if q.o.Host != nil {
+		host = q.o.Host(host, id)
+	}
+	given, err := q.o.Registry.Act(resource.CalledAt(q.Context(), host), id, step, body)
 	if err != nil {
 		return reply{}, err
 	}

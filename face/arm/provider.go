@@ -176,10 +176,21 @@ func (q *request) providerAction(base resource.ID, provider, word string) (reply
 			return reply{}, err
 		}
 		return ok(q.describe(base, types))
+	case "checkresourcename":
+		return q.checkResourceName()
 	case "checknameavailability":
 		return q.checkName(base, name, types)
 	}
 	return reply{}, fault.New(fault.NotFound, "The provider %s has the actions register and checkNameAvailability, not %q.", name, word)
+}
+
+// checkResourceName says whether a name may be used at all; here every one may.
+func (q *request) checkResourceName() (reply, error) {
+	body, err := q.object()
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(map[string]any{"name": body["name"], "type": body["type"], "status": "Allowed"})
 }
 
 // checkName says whether a name is free, of a type whose names are unique.

@@ -82,7 +82,7 @@ func (q *request) note(err error) error {
 		return err
 	}
 	e := audit.Entry{
-		Caller: q.who.Name, Action: q.action, Scope: q.scope, Door: "arm", Peer: q.peer(), Outcome: audit.Succeeded, Correlation: q.correlation,
+		Caller: q.who.String(), Object: q.who.ObjectID(), Action: q.action, Scope: q.scope, Door: "arm", Peer: q.peer(), Outcome: audit.Succeeded, Correlation: q.correlation,
 	}
 	if err != nil {
 		e.Outcome, e.Code, e.Reason = audit.Failed, answer.Code(err), fault.Sentence(err)
@@ -111,6 +111,7 @@ func (q *request) asker() Asker {
 // condition is what must hold for a change.
 func (q *request) condition() (resource.Condition, error) {
 	c := resource.Condition{IfMatch: q.Header.Get("If-Match"), Guarded: q.o.Own == nil || !q.o.Own(q.Request)}
+	c.AsIs = !c.Guarded && q.Header.Get(AsIsHeader) != ""
 	switch none := q.Header.Get("If-None-Match"); none {
 	case "":
 	case "*":

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"weir/face/answer"
@@ -39,16 +40,22 @@ func (q *request) route() (reply, error) {
 	return q.behind(base, rest[last+1:])
 }
 
-// segmentsOf splits a path. Clients that leave a part out write two slashes.
+// segmentsOf splits a path. Clients that leave a part out write two slashes, and some
+// write a whole scope as one segment, its slashes escaped.
 func segmentsOf(r *http.Request) ([]string, error) {
-	if strings.Contains(strings.ToUpper(r.URL.EscapedPath()), "%2F") {
-		return nil, fault.New(fault.Invalid, "A name in an id holds no '/': write '~' for it.")
-	}
 	var all []string
-	for s := range strings.SplitSeq(r.URL.Path, "/") {
-		if s != "" {
-			all = append(all, s)
+	for s := range strings.SplitSeq(r.URL.EscapedPath(), "/") {
+		if s == "" {
+			continue
 		}
+		plain, err := url.PathUnescape(s)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "The path segment %q cannot be read.", s)
+		}
+		if len(all) > 0 && strings.Contains(plain, "/") {
+			return nil, fault.New(fault.Invalid, "A name in an id holds no '/': write '~' for it.")
+		}
+		all = append(all, strings.FieldsFunc(plain, func(r rune) bool { return r == '/' })...)
 	}
 	return all, nil
 }
@@ -105,6 +112,8 @@ func (q *request) inScope(scope resource.ID, rest []string) (reply, error) {
 		return q.operation(scope, word, more[0])
 	case word == "deployments" && isGroup && len(more) > 1: // as clients ask for operations
 		return q.deployment(scope, more)
+	case word == "tagnames":
+		return reply{}, fault.New(fault.Unsupported, "Names of tags are not declared ahead: put tags on what they are about.")
 	case word == "exporttemplate" && isGroup && len(more) == 0:
 		return q.exportScope(scope)
 	case word == "moveresources", word == "validatemoveresources":

@@ -92,8 +92,12 @@ are, and what it has acknowledged survives the loss of a process or a node.
 
   weir serve                     start it; the first start says what to do next
   weir deploy estate.yaml        declare queues, topics, subscriptions
+  weir deploy main.json -p FILE  deploy an Azure Resource Manager template
+  weir diff main.json -p FILE    say what is not as the template has it
   weir queue show orders         look at one, with its message counts
+  weir set queue orders lockDuration=PT30S     make or change one
   weir keys                      connection strings
+  weir login                     sign in as yourself, in place of the administration token
   weir ca > weir-ca.pem          the certificate authority clients should trust
   weir help settings             every setting: flag, environment, file key, default`
 
@@ -109,7 +113,12 @@ func (l *line) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	l.client = l.declare()
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Declaring and looking:"}, &cobra.Group{ID: "trust", Title: "Keys and trust:"})
-	root.AddCommand(l.serve(), l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(), l.status(), l.version(), l.deploy(), l.get(), l.list(), l.remove(), l.keys(), l.ca(), l.audit(), l.settingsTopic())
+	root.AddCommand(
+		l.serve(), l.status(), l.version(), l.settingsTopic(),
+		l.deploy(), l.diff(), l.get(), l.list(), l.set(), l.remove(), l.lock(),
+		l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(),
+		l.keys(), l.ca(), l.login(), l.logout(), l.audit(),
+	)
 	root.AddCommand(l.route()...)
 	root.AddCommand(l.nouns()...)
 	root.AddCommand(l.program.Commands...)

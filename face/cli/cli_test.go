@@ -175,3 +175,57 @@ func TestSingular(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesAreReadByTheirKinds(t *testing.T) {
+	typ := &resource.Type{Name: "Test.Shop/shops", Fields: []resource.Field{
+		{Name: "seats", Kind: resource.Int}, {Name: "open", Kind: resource.Bool}, {Name: "name", Kind: resource.String},
+		{Name: "days", Kind: resource.List, Element: &resource.Field{Kind: resource.String}},
+		{Name: "owner", Kind: resource.Object, Fields: []resource.Field{{Name: "age", Kind: resource.Int}}},
+		{Name: "more", Kind: resource.Map},
+	}}
+	for given, want := range map[string]string{
+		"":                           `{"properties":{}}`,
+		"seats=5 OPEN=true name=a=b": `{"properties":{"name":"a=b","open":true,"seats":5}}`,
+		"days=Mon,Tue":               `{"properties":{"days":["Mon","Tue"]}}`,
+		`days=["a,b"]`:               `{"properties":{"days":["a,b"]}}`,
+		"owner.age=7":                `{"properties":{"owner":{"age":7}}}`,
+		`owner={"age":7}`:            `{"properties":{"owner":{"age":7}}}`,
+		"seats=":                     `{"properties":{"seats":null}}`,
+		"location=west sku=Small sku.capacity=2 tags.env=test tags.old=": `{"location":"west","sku":{"capacity":2,"name":"Small"},"tags":{"env":"test","old":null}}`,
+		"sets=5": `{"properties":{"sets":"5"}}`, // the server says what was meant
+	} {
+		changes, err := assignments(typ, strings.Fields(given))
+		got, _ := json.Marshal(changes)
+		if err != nil || string(got) != want {
+			t.Errorf("%s: %s (%v), want %s", given, got, err, want)
+		}
+	}
+	for given, want := range map[string]string{
+		"seats": "write PROPERTY=VALUE", "=5": "write PROPERTY=VALUE", "seats=x": "no whole number", "open=maybe": "neither true nor false",
+		"owner=me": "write it as JSON", `owner={"age"`: "is no JSON", "sku.capacity=x": "whole number",
+	} {
+		if _, err := assignments(typ, []string{given}); err == nil || !strings.Contains(err.Error(), want) || !errors.As(err, new(usageError)) {
+			t.Errorf("%s: %v, want %q", given, err, want)
+		}
+	}
+}
+
+// Each type has one word, and words that types would share say more.
+func TestKinds(t *testing.T) {
+	l := &line{program: Program{Types: append(resource.ScopeTypes(), resource.LockType(),
+		&resource.Type{Name: "Test.Shop/shops"}, &resource.Type{Name: "Test.Shop/shops/keys"}, &resource.Type{Name: "Test.Shop/shops/tables"},
+		&resource.Type{Name: "Test.Shop/shops/tables/keys"}, &resource.Type{Name: "Test.Shop/shops/subscriptions"}, &resource.Type{Name: "Test.Shop/shops/cellars", Absent: "None."},
+	)}}
+	var words []string
+	for _, n := range l.kinds() {
+		words = append(words, n.word)
+	}
+	if got := strings.Join(words, " "); got != "shop shop-key table table-key subscription resource-subscription resource-group" {
+		t.Errorf("words: %s", got)
+	}
+	for given, want := range map[string]string{"Table": "Test.Shop/shops/tables", "tables": "Test.Shop/shops/tables", "test.shop/shops/tables/keys": "Test.Shop/shops/tables/keys"} {
+		if n, err := l.kind(given); err != nil || n.typ.Name != want {
+			t.Errorf("%s: %v %v", given, n, err)
+		}
+	}
+}

@@ -55,6 +55,10 @@ func (l *line) door() (*door, error) {
 	if u, err := url.Parse(d.url); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, usageError{fmt.Errorf("%q is no server: write a URL as http://127.0.0.1:8080", d.url)}
 	}
+	d.client = &http.Client{Timeout: requestTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: l.trust()}}
+	if d.token == "" {
+		d.token = l.loggedIn(d)
+	}
 	if d.token == "" {
 		token, err := rendezvous.ReadToken(l.data)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -62,7 +66,6 @@ func (l *line) door() (*door, error) {
 		}
 		d.token = token // without one the server's refusal says what to do
 	}
-	d.client = &http.Client{Timeout: requestTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: l.trust()}}
 	return d, nil
 }
 

@@ -17,7 +17,11 @@ func lossText(loss groups.Loss) string {
 	if !loss.Known {
 		return "not known: this location has never heard from the other one since it started"
 	}
-	return fmt.Sprintf("about %d messages and settlements (%d bytes), and what happened in the %.1f s since this location last heard from the other one", loss.Messages, loss.Bytes, loss.Seconds)
+	known := fmt.Sprintf("about %d messages and settlements (%d bytes) that the other location said it had, when it was last heard of %.1f s ago", loss.Messages, loss.Bytes, loss.Seconds)
+	if loss.UnknownSeconds == 0 {
+		return known + "; it acknowledges nothing that is not here"
+	}
+	return known + fmt.Sprintf(", and what it acknowledged since: up to %.1f s of accepted work more, which nobody here can know (cut off from its voters too, it stops after about 3 s; without voters it does not)", loss.UnknownSeconds)
 }
 
 func groupPath(name string) string { return groups.Path + "/" + url.PathEscape(name) }

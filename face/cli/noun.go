@@ -68,6 +68,12 @@ func (l *line) noun(n noun) *cobra.Command {
 	names := strings.ToUpper(strings.Join(n.path(), "/"))
 	show := l.remote(&cobra.Command{
 		Use: "show " + names, Short: "Show one, with what it holds", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return l.completeName(cmd.Context(), n, whereabouts{namespace: namespace}, begun)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return l.about(cmd.Context(), n, namespace, args[0], l.show)
 		},
@@ -182,6 +188,9 @@ func (l *line) showList(ctx context.Context, d *door, id string, t *resource.Typ
 
 // display is a resource's name as people write it.
 func display(one entry) string {
+	if one.Name == "" { // a subscription has only an id
+		return one.ID[strings.LastIndexByte(one.ID, '/')+1:]
+	}
 	if name, err := url.PathUnescape(one.Name); err == nil {
 		return strings.ReplaceAll(name, "~", "/")
 	}

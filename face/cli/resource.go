@@ -11,47 +11,14 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
 	"weir/face/api"
 )
 
-func (l *line) deploy() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "deploy FILE...", Short: "Apply files of resources", Args: cobra.MinimumNArgs(1),
-		Long: `Apply resource documents: YAML, JSON, or the Config.json of the Service Bus
-emulator. A file with a mistake is refused whole; applying what is already there
-changes nothing. "-" reads standard input.
-
-  type: Microsoft.ServiceBus/namespaces/queues
-  name: sbemulatorns/orders
-  properties: {lockDuration: PT30S, maxDeliveryCount: 5}`,
-		RunE: func(cmd *cobra.Command, files []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			all := api.Deployed{Resources: []api.Outcome{}}
-			for _, file := range files {
-				one, err := l.deployFile(cmd.Context(), d, file)
-				if err != nil {
-					return fmt.Errorf("%s: %w", file, err)
-				}
-				all.Resources = append(all.Resources, one.Resources...)
-			}
-			return l.showDeployed(all)
-		},
-	}, "look")
-}
-
-func (l *line) deployFile(ctx context.Context, d *door, file string) (api.Deployed, error) {
+func (l *line) deployFile(ctx context.Context, d *door, file string, data []byte) (api.Deployed, error) {
 	var result api.Deployed
-	data, err := l.read(file)
-	if err != nil {
-		return result, err
-	}
-	err = d.call(ctx, "POST", "/deploy?name="+url.QueryEscape(filepath.Base(file)), data, &result)
+	err := d.call(ctx, "POST", "/deploy?name="+url.QueryEscape(filepath.Base(file)), data, &result)
 	return result, err
 }
 
@@ -71,50 +38,6 @@ func (l *line) showDeployed(all api.Deployed) error {
 	}
 	fmt.Fprintln(l.Err, plural(len(all.Resources), "resource")+" applied")
 	return nil
-}
-
-func (l *line) get() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "get ID", Short: "Show a resource by its id", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			return l.show(cmd.Context(), d, args[0])
-		},
-	}, "look")
-}
-
-func (l *line) list() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "list ID/TYPES", Short: "List the resources of a type in another", Args: cobra.ExactArgs(1),
-		Example: "  weir list /subscriptions/S/resourceGroups/G/providers/Microsoft.ServiceBus/namespaces/NS/queues",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			return l.showList(cmd.Context(), d, args[0], nil)
-		},
-	}, "look")
-}
-
-func (l *line) remove() *cobra.Command {
-	return l.remote(&cobra.Command{
-		Use: "delete ID", Short: "Delete a resource by its id, with all that lies in it", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			d, err := l.door()
-			if err != nil {
-				return err
-			}
-			if err := d.call(cmd.Context(), "DELETE", path(args[0]), nil, nil); err != nil {
-				return err
-			}
-			fmt.Fprintf(l.Err, "deleted %s\n", args[0])
-			return nil
-		},
-	}, "look")
 }
 
 // path escapes an id for a URL, segment by segment.

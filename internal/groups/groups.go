@@ -46,12 +46,26 @@ type Status struct {
 	Units         []Unit  `json:"units"`
 	LastChange    *Change `json:"lastChange,omitempty"`
 	Advice        string  `json:"advice,omitempty"`
+	// WhenAway is what a sync group does while the secondary is away: stop or degrade.
+	WhenAway string `json:"whenAway,omitempty"`
+	// LagBounds are how far behind the secondary may be, as declared; nil: sync.
+	LagBounds *Bounds `json:"lagBounds,omitempty"`
+	// Undecided: this location has something alone that nobody has decided about.
+	Undecided bool `json:"undecided,omitempty"`
 	// RTOSeconds and RPOSeconds are what was declared; 0: nothing was.
 	RTOSeconds int64 `json:"rtoSeconds,omitempty"`
 	RPOSeconds int64 `json:"rpoSeconds,omitempty"`
 	// IsolatedUntil is until when a drill keeps this location's part of the group away
 	// from the other one and from the voters.
 	IsolatedUntil *time.Time `json:"isolatedUntil,omitempty"`
+}
+
+// Bounds are bounds on a lag; 0 is none. From half of one on writes slow, above it they
+// are refused.
+type Bounds struct {
+	Messages uint64  `json:"messages"`
+	Bytes    uint64  `json:"bytes"`
+	Seconds  float64 `json:"seconds"`
 }
 
 // Voter is what a voter says.
@@ -106,6 +120,9 @@ type Loss struct {
 	Bytes     uint64    `json:"bytes"`
 	Seconds   float64   `json:"seconds"` // since the other location was last heard of
 	LastHeard time.Time `json:"lastHeard"`
+	// UnknownSeconds is for how long the other location may have gone on to acknowledge
+	// what nobody here heard of; it adds to the rest. 0: it acknowledges nothing alone.
+	UnknownSeconds float64 `json:"unknownSeconds,omitempty"`
 }
 
 // Expected is the answer to the question what a promotion would do.

@@ -23,7 +23,9 @@ type plan struct {
 	view     View
 	steps    []step
 	declared map[string]bool // keys of what the request holds, sound or not
+	asIs     bool            // see Condition
 	guarded  bool            // locks hold
+	each     bool            // companions come whatever else the request declares beside them
 	problems Problems
 }
 
@@ -56,7 +58,7 @@ func (p *plan) put(docs []Document) error {
 			return err
 		}
 		for _, companion := range added {
-			if !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
+			if p.each && !p.declared[companion.ID.Key()] || !p.each && !brought[companion.ID.Parent().Key()+" "+strings.ToLower(companion.Type())] {
 				docs = append(docs, companion)
 			}
 		}
@@ -95,20 +97,24 @@ func (p *plan) take(d Document) (companions []Document, err error) {
 			p.problems[len(p.problems)-1].Code = "ParentResourceNotFound"
 		}
 	}
-	if t.Prepare != nil {
+	if t.Prepare != nil && !p.asIs {
 		d = d.Clone()
 		if err := t.Prepare(&d, old, PrepareContext{View: p.view, Random: p.random}); err != nil {
 			return nil, err
 		}
 	}
-	normal, problems := t.Normalise(d, old)
+	before := old
+	if p.asIs {
+		before = nil
+	}
+	normal, problems := t.Normalise(d, before)
 	p.view.request.add(normal)
 	if len(problems) > 0 {
 		p.problems = append(p.problems, problems...)
 		return nil, nil
 	}
 	p.steps = append(p.steps, step{typ: t, doc: normal, isNew: old == nil})
-	if old == nil && t.Companions != nil {
+	if old == nil && t.Companions != nil && !p.asIs {
 		companions = t.Companions(normal)
 	}
 	return companions, nil

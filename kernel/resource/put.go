@@ -17,6 +17,10 @@ type Condition struct {
 	// Guarded refuses what a lock forbids. Those who manage resources ask for it; what a
 	// service does of itself, or for those who use it, locks do not hold.
 	Guarded bool
+	// AsIs puts a document that was prepared already, in another location: nothing in it
+	// is drawn or completed, what was fixed at first may differ from what is here, and
+	// nothing comes with it.
+	AsIs bool
 }
 
 // Result is what became of one document.
@@ -29,7 +33,7 @@ type Result struct {
 // Put declares one resource whole: what the document leaves out gets its default.
 func (r *Registry) Put(ctx context.Context, d Document, c Condition) (Result, error) {
 	results, err := r.change(ctx, func(p *plan) error {
-		p.guarded = c.Guarded
+		p.guarded, p.asIs = c.Guarded, c.AsIs
 		if err := r.holds(d.ID, c); err != nil {
 			return err
 		}
@@ -48,6 +52,12 @@ func (r *Registry) PutAll(ctx context.Context, docs []Document) ([]Result, error
 		p.guarded = true
 		return p.put(docs)
 	})
+}
+
+// PutAllOfService is PutAll for a service that acts by itself or for those who use it:
+// locks do not hold.
+func (r *Registry) PutAllOfService(ctx context.Context, docs []Document) ([]Result, error) {
+	return r.change(ctx, func(p *plan) error { return p.put(docs) })
 }
 
 // Patch merges a JSON document (RFC 7396) into a resource: null takes a property

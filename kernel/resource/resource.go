@@ -91,6 +91,9 @@ func (d *Document) NoteLine(path string, line int) {
 	d.lines[path] = line
 }
 
+// ForgetLines says that the document came from no file its author could look into.
+func (d *Document) ForgetLines() { d.lines = nil }
+
 // Clone copies the document, so that changing the copy leaves it alone. The copy's
 // Properties are never nil.
 func (d Document) Clone() Document {

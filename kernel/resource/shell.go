@@ -178,9 +178,9 @@ func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document,
 	return docs, revision, err
 }
 
-// Page is a part of List: up to top resources of a type behind the first skip, and
+// Window is a part of List: up to top resources of a type behind the first skip, and
 // whether others follow. Only those of the page are read.
-func (r *Registry) Page(ctx context.Context, parent ID, typ string, skip, top int) (docs []Document, more bool, err error) {
+func (r *Registry) Window(ctx context.Context, parent ID, typ string, skip, top int) (docs []Document, more bool, err error) {
 	docs, _, err = r.list(ctx, typ, func(s *registry.State) []registry.Entry {
 		all := s.ChildrenOf(parent.String(), stepIn(parent, typ))
 		rest := all[min(max(skip, 0), len(all)):]
@@ -222,6 +222,25 @@ func (r *Registry) Newer(ctx context.Context, ancestor ID, since uint64) (docs [
 		return newer
 	})
 	return docs, keys, revision, err
+}
+
+// Page gives those resources of a type directly in another resource or a scope whose
+// keys come after one, by id, max of them at most, and whether more follow. Only what is
+// given is read, however many there are.
+func (r *Registry) Page(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
+	var entries []registry.Entry
+	err = r.read(ctx, func(s *registry.State) { entries, more = s.PageOf(parent.String(), stepIn(parent, typ), after, max) })
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range entries {
+		d, err := r.decode(e)
+		if err != nil {
+			return nil, false, damaged(err)
+		}
+		docs = append(docs, d)
+	}
+	return docs, more, nil
 }
 
 // stepIn is how a type's resources are linked to what they lie in: by what stands

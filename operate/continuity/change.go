@@ -186,6 +186,7 @@ func (c *Controller) Promote(ctx context.Context, name string, force, dryRun boo
 
 // expectedLoss is what the primary said it had and this location has not.
 func (g *group) expectedLoss(n note) *groups.Loss {
+	cfg, _ := g.look()
 	loss := &groups.Loss{Known: true}
 	for unit := range n.Units {
 		m, ok := g.c.o.Members(unit)
@@ -203,6 +204,9 @@ func (g *group) expectedLoss(n note) *groups.Loss {
 		if loss.LastHeard.IsZero() || r.LastHeard.Before(loss.LastHeard) {
 			loss.LastHeard, loss.Seconds = r.LastHeard, time.Since(r.LastHeard).Seconds()
 		}
+	}
+	if cfg.mode != "sync" || cfg.whenAway == "degrade" {
+		loss.UnknownSeconds = loss.Seconds // a primary that is cut off acknowledges until it knows
 	}
 	return loss
 }

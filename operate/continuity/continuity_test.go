@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/fault"
@@ -65,7 +66,8 @@ func (p *past) MarkAt(_ context.Context, at journal.Position) (journal.Mark, err
 func (p *past) Stands(_ context.Context, m journal.Mark) (bool, error) {
 	return m.At >= p.first && m.At <= p.last && m.Sum == p.sum(m.At, false), nil
 }
-func (p *past) Close() {}
+func (p *past) ChainedAt(context.Context, journal.Position) (uint64, error) { return 0, nil }
+func (p *past) Close()                                                      {}
 
 // Where histories parted is found whatever was kept, in as many questions as it has bits.
 func TestPartingIsFound(t *testing.T) {
@@ -165,6 +167,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 	typ := groupType()
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
+		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},
@@ -173,4 +176,44 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 			t.Errorf("%s: %v", what, fmt.Sprint(problems))
 		}
 	}
+}
+
+// A journal is removed when it was not needed at two looks, and never one that is.
+func TestOldJournalsAreRemoved(t *testing.T) {
+	var removed []int
+	c := New(Options{
+		Notes:       paperNotes{},
+		Generations: func(context.Context, string) ([]int, error) { return []int{0, 1, 2, 3, 4}, nil },
+		Remove: func(_ context.Context, _ string, generation int) error {
+			removed = append(removed, generation)
+			return nil
+		},
+	})
+	g := &group{c: c}
+	whole := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4, Caught: true}}}
+	half := note{Revision: 1, Units: map[string]unitNote{"orders": {Generation: 4}}}
+	for _, n := range []note{half, whole, half, whole} {
+		g.tidied = time.Time{}
+		g.tidy(t.Context(), config{keep: 1}, n)
+	}
+	if len(removed) > 0 {
+		t.Errorf("removed after one look: %v", removed)
+	}
+	g.tidied = time.Time{}
+	g.tidy(t.Context(), config{keep: 1}, whole)
+	if fmt.Sprint(removed) != "[1 2]" {
+		t.Errorf("removed %v", removed)
+	}
+}
+
+// paperNotes keep notes in memory.
+type paperNotes map[string]string
+
+func (p paperNotes) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	return []byte(p[key]), uint64(len(p[key])), nil
+}
+
+func (p paperNotes) Put(_ context.Context, key string, data []byte, _ uint64) (uint64, error) {
+	p[key] = string(data)
+	return uint64(len(data)), nil
 }

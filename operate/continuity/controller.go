@@ -64,7 +64,10 @@ type group struct {
 	peer      groups.Status // what the other location said last
 	peerSaid  bool
 	copying   sync.Mutex
-	documents uint64 // revision of the other location's documents that are copied
+	stood     bool // the units were told what they are
+	tidied    time.Time
+	spent     map[string][]int // generations that were not needed any more when that was last looked at
+	documents uint64           // revision of the other location's documents that are copied
 }
 
 // New builds a controller that does nothing yet.
@@ -255,6 +258,9 @@ func (c *Controller) Elsewhere(id resource.ID) error {
 		if n.Holder == "" || n.Holder == c.o.Location {
 			continue
 		}
+		if c.access(cfg, id) {
+			return fault.New(fault.Conflict, "%s moves with the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
+		}
 		for _, unit := range cfg.units {
 			if unit.Equal(id) || unit.Contains(id) {
 				return fault.New(fault.Conflict, "%s belongs to the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
@@ -284,6 +290,9 @@ func (c *Controller) MayOwn(ctx context.Context, unit string) (bool, error) {
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
 
+// seedsMax bounds how many seeds that came to nothing are passed over.
+const seedsMax = 1000
+
 // Seeded keeps the snapshot that a copy is to begin with, and has the unit opened
 // again on it.
 func (c *Controller) Seeded(ctx context.Context, unit string, s journal.Snapshot) error {
@@ -293,19 +302,21 @@ func (c *Controller) Seeded(ctx context.Context, unit string, s journal.Snapshot
 	}
 	_, n := g.look()
 	generation := n.Generation(unit) + 1
-	if err := c.o.Seed(ctx, unit, generation, s); err != nil {
+	err := c.o.Seed(ctx, unit, generation, s)
+	for range seedsMax {
+		if !errors.Is(err, journal.ErrSeeded) {
+			break
+		}
+		// One that was never begun with, or that another node has just begun with: it is
+		// left alone.
+		generation++
+		err = c.o.Seed(ctx, unit, generation, s)
+	}
+	if err != nil {
 		return err
 	}
-	return g.renew(ctx, unit, generation)
-}
-
-// renew makes a generation the unit's own.
-func (g *group) renew(ctx context.Context, unit string, generation int) error {
-	if err := g.c.keepGeneration(ctx, unit, generation); err != nil {
-		return err
-	}
-	_, err := g.change(ctx, core.Renew(unit, generation))
-	return err
+	cfg, _ := g.look()
+	return core.Renew(g.hands(ctx), g.coreOf(cfg), n, unit, generation)
 }
 
 // reopen has a unit opened on another generation on this node. It does not wait: the
@@ -417,14 +428,19 @@ func (g *group) step(ctx context.Context) error {
 	g.learn(n)
 	g.cut(n)
 	// A primary that comes back asks before it serves: without a witness nobody else
-	// tells it that it was replaced.
+	// tells it that it was replaced. Later, what was noted does not wait for an answer.
+	if g.stood {
+		g.stand()
+	}
 	err = g.ahead(ctx, cfg)
+	g.stood = true
 	g.stand()
 	if _, n = g.look(); n.Holder != g.c.o.Location {
 		if err := core.Settle(g.hands(ctx), n); err != nil && ctx.Err() == nil {
 			g.c.log.Debug("whether a copy is complete could not be settled", "group", g.name, "error", err)
 		}
 	}
+	g.tidy(ctx, cfg, n)
 	return err
 }
 

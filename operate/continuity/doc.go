@@ -82,6 +82,7 @@ type History interface {
 	Mark(ctx context.Context) (journal.Mark, error)
 	MarkAt(ctx context.Context, at journal.Position) (journal.Mark, error)
 	Stands(ctx context.Context, m journal.Mark) (bool, error)
+	ChainedAt(ctx context.Context, at journal.Position) (uint64, error)
 	Close()
 }
 
@@ -98,6 +99,8 @@ type Options struct {
 	Registry       Registry
 	Notes          Notes
 	Votes          ballot.Voter // this location's
+	// Access reports whether resources of a type say who may do what; nil: none do.
+	Access func(typ string) bool
 	// UnitName gives the name of a resource's unit; false: it is no unit.
 	UnitName func(id resource.ID) (string, bool)
 	// Members gives a unit on this node by its name; false: it is not open yet.
@@ -115,6 +118,9 @@ type Options struct {
 	Reopen func(ctx context.Context, unit string) error
 	// History opens a unit's journal in a generation, to be compared.
 	History func(ctx context.Context, unit string, generation int) (History, error)
+	// Generations are those of a unit's journal that are here; Remove deletes one.
+	Generations func(ctx context.Context, unit string) ([]int, error)
+	Remove      func(ctx context.Context, unit string, generation int) error
 	// Tail calls fn for each message and settlement that a unit's journal has behind a
 	// position.
 	Tail func(ctx context.Context, unit string, generation int, after journal.Position, fn func(groups.Row) error) error
@@ -140,10 +146,9 @@ type Pairing struct {
 // Times of a controller.
 const (
 	stepEvery   = 200 * time.Millisecond
-	probeEvery  = time.Second
-	probeWithin = time.Second
 	askTimeout  = 5 * time.Second
 	switchLimit = time.Minute
+	tidyEvery   = time.Minute
 	// handOverLimit is how long another node of the location may be at a hand-over before
 	// this one sees to it: longer than it waits for the other location.
 	handOverLimit = switchLimit/2 + askTimeout

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"weir/internal/groups"
@@ -96,7 +97,7 @@ func (g *group) view(ctx context.Context, cfg config) (v core.View, err error) {
 	if v.Idle = g.changing.TryLock(); v.Idle {
 		g.changing.Unlock()
 	}
-	if time.Since(g.probed) >= probeEvery {
+	if time.Since(g.probed) >= cfg.probeEvery {
 		v.Asked, g.probed = true, time.Now()
 		v.Said, err = g.probe(ctx, cfg)
 		v.Failed = g.probes
@@ -110,7 +111,7 @@ func (g *group) view(ctx context.Context, cfg config) (v core.View, err error) {
 
 // probe asks the other location how it stands; nil: it did not answer.
 func (g *group) probe(ctx context.Context, cfg config) (*groups.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeWithin)
+	ctx, cancel := context.WithTimeout(ctx, cfg.probeEvery)
 	defer cancel()
 	var said groups.Status
 	err := g.ask(ctx, cfg, http.MethodGet, "", nil, &said)
@@ -190,8 +191,33 @@ type declared struct {
 	Documents []resource.Document `json:"documents"`
 }
 
-// documents reads what this location declares about the units.
+// ownDocuments reads what this location declares about the units, and what moves with
+// them: who may do what.
 func (g *group) ownDocuments(ctx context.Context, cfg config) (declared, error) {
+	all, err := g.ownUnits(ctx, cfg)
+	for _, scope := range cfg.access {
+		if err != nil {
+			break
+		}
+		var docs []resource.Document
+		docs, all.Revision, err = g.c.o.Registry.ListUnder(ctx, scope, "")
+		for _, d := range docs {
+			if g.c.access(cfg, d.ID) {
+				all.Documents = append(all.Documents, d)
+			}
+		}
+	}
+	return all, err
+}
+
+// access reports whether a resource says who may do what in a scope that moves with a
+// group, and is no part of a unit of it.
+func (c *Controller) access(cfg config, id resource.ID) bool {
+	in := func(parent resource.ID) bool { return parent.Equal(id) || parent.Contains(id) }
+	return c.o.Access != nil && c.o.Access(id.Type()) && slices.ContainsFunc(cfg.access, in) && !slices.ContainsFunc(cfg.units, in)
+}
+
+func (g *group) ownUnits(ctx context.Context, cfg config) (declared, error) {
 	var all declared
 	for _, id := range cfg.units {
 		doc, err := g.c.o.Registry.Get(ctx, id)
@@ -238,7 +264,7 @@ func (g *group) copyDocuments(ctx context.Context, cfg config, all bool) error {
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		if _, err := g.c.o.Registry.Put(ctx, d, resource.Condition{}); err != nil {
+		if _, err := g.c.o.Registry.Put(ctx, d, resource.Condition{AsIs: true}); err != nil {
 			return fmt.Errorf("copy the declaration of %s: %w", d.ID, err)
 		}
 	}

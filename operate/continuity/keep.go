@@ -23,7 +23,7 @@ func (g *group) polls(cfg config) *ballot.Polls {
 	for _, url := range cfg.witnesses {
 		voters = append(voters, ballot.Named{Name: url, Voter: farVoter{g, ballot.Remote{URL: strings.TrimSuffix(url, "/") + "/ballot", Secret: cfg.secret, Client: http.DefaultClient}}})
 	}
-	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters}
+	return &ballot.Polls{Group: cfg.name, Location: g.c.o.Location, Voters: voters, TTL: cfg.grant}
 }
 
 // adriftAfter is how long after its grant has run out a primary lets its clients go.

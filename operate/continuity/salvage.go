@@ -115,7 +115,7 @@ func (c *Controller) Salvage(ctx context.Context, name, choice string, resent bo
 		return s, err
 	}
 	h.Did(t, "begin a new copy")
-	if choice == groups.Reinject {
+	if choice == groups.Reinject && n.Holder != c.o.Location {
 		if err := g.followed(ctx, cfg, tails); err != nil {
 			return s, err
 		}
@@ -195,8 +195,7 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit
 		}
 		verdicts := make([]string, len(waiting))
 		if choice == groups.Reinject {
-			var said brought
-			err := g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{unit, source, after, resent, waiting}, &said)
+			said, err := g.bringTo(ctx, cfg, bringOrder{unit, source, after, resent, waiting})
 			if err != nil || len(said.Verdicts) != len(waiting) {
 				return errors.Join(fmt.Errorf("bring back what %s has of %s alone (call again to go on): %w", g.c.o.Location, unit, err))
 			}
@@ -227,12 +226,24 @@ func (g *group) salvageUnit(ctx context.Context, cfg config, tail tailNote, unit
 		err = flush()
 	}
 	if err == nil && choice == groups.Reinject {
-		err = g.askOwner(ctx, cfg, unit, http.MethodPost, "/salvage", bringOrder{Unit: unit, Source: source, After: after}, nil)
+		_, err = g.bringTo(ctx, cfg, bringOrder{Unit: unit, Source: source, After: after})
 	}
 	if err != nil {
 		return "", err
 	}
 	return l.name, l.finish()
+}
+
+// bringTo has whoever owns a unit bring rows back: a node of the other location, or, when
+// this location was promoted before it had decided about them, this one.
+func (g *group) bringTo(ctx context.Context, cfg config, o bringOrder) (said brought, err error) {
+	if _, n := g.look(); n.Holder != g.c.o.Location {
+		return said, g.askOwner(ctx, cfg, o.Unit, http.MethodPost, "/salvage", o, &said)
+	}
+	if node, _, held := g.c.o.Holder(ctx, o.Unit); held && node != g.c.o.Node {
+		return said, fault.New(fault.Conflict, "%s is owned by the node %s of this location: call again there.", o.Unit, node)
+	}
+	return g.bring(ctx, o)
 }
 
 // bring answers the former primary's order.

@@ -37,7 +37,12 @@ func (g *group) status(ctx context.Context, ask scope) groups.Status {
 	s := groups.Status{
 		Name: cfg.name, Term: n.Term, Holder: n.Holder, Phase: n.Phase, Mode: cfg.mode, Peer: cfg.pairing.Peer,
 		PeerReachable: reachable, Automatic: cfg.automatic, LastChange: n.Last, Units: []groups.Unit{},
-		RTOSeconds: cfg.rto, RPOSeconds: cfg.rpo,
+		RTOSeconds: cfg.rto, RPOSeconds: cfg.rpo, Undecided: n.Phase == core.Parted || len(n.Tails) > 0,
+	}
+	if cfg.mode == "sync" {
+		s.WhenAway = cfg.whenAway
+	} else {
+		s.LagBounds = &groups.Bounds{Messages: cfg.lagMessages, Bytes: cfg.lagBytes, Seconds: cfg.lagTime.Seconds()}
 	}
 	if isolated(n) {
 		s.IsolatedUntil = &n.Isolated
@@ -46,6 +51,9 @@ func (g *group) status(ctx context.Context, ask scope) groups.Status {
 	switch {
 	case primary && n.Phase == core.None:
 		s.Standing = groups.Primary
+		if s.Undecided {
+			s.Advice = "This location has messages or settlements in old journals, from before it was promoted, that are not decided about. \"weir salvage\" goes on with them."
+		}
 	case n.Phase == core.Parted:
 		s.Standing = groups.Salvage
 		s.Advice = "This location has messages or settlements that the primary does not have. \"weir salvage\" lists them, brings them back, or leaves them; then this location follows."
@@ -314,8 +322,8 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), switchLimit/2)
 		defer cancel()
-		cfg, _ := g.look()
-		return nil, core.Taken(g.hands(ctx), g.coreOf(cfg), change)
+		cfg, n := g.look()
+		return nil, core.Taken(g.hands(ctx), g.coreOf(cfg), n, change)
 	})
 	return mux
 }

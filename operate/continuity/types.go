@@ -1,7 +1,9 @@
 package continuity
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,9 @@ const (
 const (
 	lagSecondsDefault   = 300
 	failedProbesDefault = 3
+	probeSecondsDefault = 1
+	grantSecondsDefault = 5
+	keepJournalsDefault = 1
 	secretCharsMin      = 16
 	groupsMax           = 100
 )
@@ -52,6 +57,7 @@ func groupType() *resource.Type {
 			{Name: "pairing", Kind: resource.String, Required: true, Description: "Name of the pairing with the other location."},
 			{Name: "primary", Kind: resource.String, Required: true, Immutable: true, Description: "Location that is the primary at first."},
 			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of the namespaces, in the order they are promoted in."},
+			{Name: "access", Kind: resource.List, Range: &resource.Range{Min: 0, Max: 16}, Element: text("scope"), Description: "Ids of scopes (subscriptions, resource groups) whose roles, role assignments, identities, users, applications, issuers and signing keys move with the group: changed where it is, copied to the other location, so that tokens and rights are good there too. A scope belongs into one group only."},
 			{Name: "mode", Kind: resource.Enum, Values: []string{"async", "sync"}, Default: "async", Description: "async: acknowledged when durable in the primary, with a bound on the lag. sync: when durable in both."},
 			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
 			{Name: "lagBytes", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 50}, Description: "async: most bytes it may be behind; 0 is not bounded."},
@@ -60,7 +66,10 @@ func groupType() *resource.Type {
 			{Name: "witnesses", Kind: resource.List, Element: text("witness"), Range: &resource.Range{Min: 0, Max: 3}, Description: "URLs of witnesses; one, or three. With none, nothing is promoted but by hand."},
 			{Name: "witnessSecret", Kind: resource.Secret, Description: "The secret of the witnesses."},
 			{Name: "automatic", Kind: resource.Bool, Default: false, Description: "The secondary takes over by itself when the voters agree that the primary is gone."},
-			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary, one a second, that must fail in a row before that."},
+			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary that must fail in a row before that. Together with the time of a grant they are how long a loss goes unnoticed: 3 probes and 5 s by default."},
+			{Name: "probeSeconds", Kind: resource.Int, Default: int64(probeSecondsDefault), Range: &resource.Range{Min: 1, Max: 60}, Description: "Time between two probes of the other location, and the longest one waits for its answer."},
+			{Name: "grantSeconds", Kind: resource.Int, Default: int64(grantSecondsDefault), Range: &resource.Range{Min: 2, Max: 60}, Description: "How long the voters grant the group to its primary. It asks four times in that time, shows nothing two thirds into it without an answer of a majority, and nobody else can have the group before it is over. The same in both locations; a line that is slow or lossy wants more."},
+			{Name: "keepJournals", Kind: resource.Int, Default: int64(keepJournalsDefault), Range: &resource.Range{Min: 0, Max: 1000}, Description: "Old generations of a unit's journal that a location keeps beside the present one, the newest of them. An older one is removed when the present one is complete and nothing in any is undecided (\"weir salvage\"). What a unit had before it was in the group is never removed."},
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
 		},
@@ -75,7 +84,15 @@ func checkGroup(d resource.Document, _ resource.View) resource.Problems {
 			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf("%q is no resource id.", unit)})
 		}
 	}
+	for i, scope := range texts(d, "access") {
+		if id, err := resource.ParseID(scope); err != nil || !id.IsScope() {
+			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.access[%d]", i), Sentence: fmt.Sprintf("%q is no scope: write the id of a subscription or a resource group.", scope)})
+		}
+	}
 	witnesses := texts(d, "witnesses")
+	if len(slices.Compact(slices.Sorted(slices.Values(witnesses)))) < len(witnesses) {
+		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "A witness is named twice: it would have two votes."})
+	}
 	if len(witnesses) == 2 {
 		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "Two witnesses decide no more than one: name one, or three."})
 	}
@@ -105,6 +122,7 @@ type config struct {
 	pairing      Pairing
 	primary      string
 	units        []resource.ID
+	access       []resource.ID // scopes
 	mode         string
 	lagMessages  uint64
 	lagBytes     uint64
@@ -114,7 +132,10 @@ type config struct {
 	secret       string // of the witnesses
 	automatic    bool
 	failedProbes int
-	rto, rpo     int64 // seconds, as declared
+	probeEvery   time.Duration
+	grant        time.Duration // of a voter
+	keep         int           // old generations of journals
+	rto, rpo     int64         // seconds, as declared
 }
 
 // read takes a group and its pairing from their documents.
@@ -124,7 +145,12 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
 		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
-		rto: d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
+		probeEvery: time.Duration(cmp.Or(d.Int("probeSeconds"), probeSecondsDefault)) * time.Second,
+		grant:      time.Duration(cmp.Or(d.Int("grantSeconds"), grantSecondsDefault)) * time.Second,
+		keep:       keepJournalsDefault, rto: d.Int("rtoSeconds"), rpo: d.Int("rpoSeconds"),
+	}
+	if _, declared := d.Properties["keepJournals"]; declared {
+		c.keep = int(d.Int("keepJournals"))
 	}
 	for _, unit := range texts(d, "units") {
 		id, err := resource.ParseID(unit)
@@ -132,6 +158,13 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 			return c, err
 		}
 		c.units = append(c.units, id)
+	}
+	for _, scope := range texts(d, "access") {
+		id, err := resource.ParseID(scope)
+		if err != nil {
+			return c, err
+		}
+		c.access = append(c.access, id)
 	}
 	for _, p := range pairings {
 		if strings.EqualFold(p.Name(), d.String("pairing")) {

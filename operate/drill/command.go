@@ -28,7 +28,7 @@ type flags struct {
 	kind, out, key, connectionFile, connection string
 	rate                                       int
 	steady                                     time.Duration
-	force, degrades, json                      bool
+	force, json                                bool
 }
 
 // Command is `weir drill`.
@@ -39,7 +39,6 @@ func Command(version string) *cobra.Command {
 	g := set.Group("Drill")
 	g.Choice(&f.kind, "kind", Kinds, "What is rehearsed: a planned switch; a primary that hears of nobody, so that the other location takes over by itself; or a promotion by hand.")
 	g.Bool(&f.force, "force", "With --kind forced: promote without a majority of the voters.")
-	g.Bool(&f.degrades, "degrades", "The group is in sync mode and declared with \"whenAway: degrade\". Without that an isolation is an outage, and is refused.")
 	g.Duration(&f.steady, "steady", "How long traffic goes on undisturbed before, between and after.")
 	g.Text(&f.out, "out", "DIR", "Where the signed record and the report go.")
 	g.Text(&f.key, "key", "DIR", "Where the key that signs is, or is made on first use. Not given: in --out; a place that others can not write to is better.")
@@ -110,7 +109,7 @@ func (f *flags) run(cmd *cobra.Command, group, version string) error {
 	if err != nil {
 		return err
 	}
-	o := Options{Group: group, Kind: f.kind, Places: map[string]Place{}, Steady: f.steady, Force: f.force, Degrades: f.degrades, Version: version}
+	o := Options{Group: group, Kind: f.kind, Places: map[string]Place{}, Steady: f.steady, Force: f.force, Version: version}
 	o.Host, _ = os.Hostname() // a record without one is still a record
 	began := time.Now()
 	o.Say = func(e evidence.Event) {

@@ -66,13 +66,10 @@ type Options struct {
 	Traffic Traffic
 	Steady  time.Duration // traffic before, between and after; 5 s
 	Force   bool          // Forced, without a majority of voters
-	// Degrades is the word of an operator that a group in sync mode goes on while a
-	// location is away: it does not say so itself.
-	Degrades bool
-	Limit    time.Duration // for each wait; a minute
-	Host     string
-	Version  string
-	Say      func(evidence.Event) // hears of events; nil: nobody
+	Limit   time.Duration // for each wait; a minute
+	Host    string
+	Version string
+	Say     func(evidence.Event) // hears of events; nil: nobody
 }
 
 const (

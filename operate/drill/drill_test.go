@@ -235,7 +235,7 @@ func TestADrillBeginsAtRest(t *testing.T) {
 		"has no witness":       func(p *pair) { p.voters = nil },
 		"witness is silent":    func(p *pair) { p.voters[2].Reachable = false },
 		"is isolated until":    func(p *pair) { p.isolated, p.until = "west", time.Now().Add(time.Minute) },
-		"is in sync mode":      func(p *pair) { p.mode, p.unsaid = "sync", true },
+		"is in sync mode":      func(p *pair) { p.mode, p.stops = "sync", true },
 		"does not say how the": func(p *pair) { p.silent = "east" },
 	} {
 		synctest.Test(t, func(t *testing.T) {

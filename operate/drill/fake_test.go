@@ -38,7 +38,7 @@ type pair struct {
 	rto, rpo int64
 	both     bool // the old primary says it is one in the next term too
 	sickly   bool
-	unsaid   bool   // nobody says that it degrades
+	stops    bool   // in sync mode it stops while the other one is away
 	gone     bool   // clients that were cut off never come back
 	hidden   uint64 // rows of a tail that are not shown
 	// longWay is how long the way back to west cuts clients off, and slow how long a
@@ -139,7 +139,7 @@ func (e *end) Show(ctx context.Context, _ string) (s groups.Status, err error) {
 	by, bounded := ctx.Deadline() // the watcher and whoever winds up give a look a second
 	return s, e.do(e.name, !bounded || time.Until(by) > time.Second, func() error {
 		s = groups.Status{
-			Name: "orders", Term: e.term, Holder: e.primary, Standing: groups.Secondary, Mode: e.mode, Automatic: e.auto,
+			Name: "orders", Term: e.term, Holder: e.primary, Standing: groups.Secondary, Mode: e.mode, WhenAway: map[bool]string{true: "stop", false: "degrade"}[e.stops], Automatic: e.auto,
 			Units: []groups.Unit{{Connected: !e.sickly && e.isolated == ""}}, Voters: e.voters, RTOSeconds: e.rto, RPOSeconds: e.rpo, PeerReachable: e.isolated == "",
 		}
 		if e.isolated == e.name {
@@ -290,6 +290,6 @@ func (crowd) Drain(context.Context) orders.Account {
 
 func rehearse(ctx context.Context, p *pair, kind string) (*evidence.Record, error) {
 	return Run(ctx, Options{
-		Group: "orders", Kind: kind, Places: map[string]Place{"west": &end{p, "west"}, "east": &end{p, "east"}}, Traffic: crowd{p}, Degrades: !p.unsaid,
+		Group: "orders", Kind: kind, Places: map[string]Place{"west": &end{p, "west"}, "east": &end{p, "east"}}, Traffic: crowd{p},
 	})
 }

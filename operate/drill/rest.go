@@ -41,8 +41,8 @@ func (d *drill) atRest(ctx context.Context) error {
 		return fmt.Errorf("%s does not follow %s at the moment: a drill would be the real thing. See \"weir group show %s\"", d.to, d.from, d.Group)
 	case d.Kind == Isolation && !d.settled.Automatic:
 		return fmt.Errorf("the group %s is not automatic: nobody would take over. Rehearse a forced promotion (--kind %s)", d.Group, Forced)
-	case d.Kind != Switch && d.settled.Mode == "sync" && !d.Degrades:
-		return fmt.Errorf("the group %s is in sync mode. Unless it is declared with \"whenAway: degrade\", %s would acknowledge nothing without %s, and could not take back what %s has alone either: the drill would be an outage that ends only when those records are given up. If it is declared so, say --degrades; a planned switch (--kind %s) is always possible", d.Group, d.to, d.from, d.from, Switch)
+	case d.Kind != Switch && d.settled.Mode == "sync" && d.settled.WhenAway != "degrade":
+		return fmt.Errorf("the group %s is in sync mode and not declared with \"whenAway: degrade\": %s would acknowledge nothing until %s follows it, and the drill would be an outage of that long. A planned switch (--kind %s) is always possible", d.Group, d.to, d.from, Switch)
 	case d.Kind == Switch || d.Kind == Forced && d.Force:
 		return nil
 	}

@@ -56,7 +56,7 @@ func (f *flags) settings() *settings.Set {
 	g.Duration(&f.within, "within", "How long that message may take.")
 	g.Duration(&l.Slow, "slow", "From when on it is slow; 0s: never.")
 	g.Duration(&l.Lag, "lag", "From when on a copy is late, where the group declares no rpoSeconds; 0s: never.")
-	g.Int(&l.LagShare, "lag-share", "PERCENT", "Share of the declared rpoSeconds from which on a copy is late; 0: --lag counts for all.")
+	g.Int(&l.LagShare, "lag-share", "PERCENT", "Share of the declared rpoSeconds, lagSeconds, lagMessages and lagBytes from which on a copy is late; 0: --lag counts for all.")
 	g = set.Group("Telling")
 	g.Strings(&f.o.Webhooks, "webhook", "URL", "Gets each event as JSON by POST; \"text\" has it in a sentence. Tried 8 times.")
 	g.Text(&f.exec, "exec", "COMMAND", "Gets each event as JSON on standard input, and 15 s. Words are separated by spaces; no shell reads them.")

@@ -97,6 +97,13 @@ func (s *Service) Settled(id resource.ID) bool {
 	return fault.Is(err, fault.NotFound)
 }
 
+// Serves says whether a namespace of that name runs here.
+func (s *Service) Serves(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.spaces[strings.ToLower(name)] != nil
+}
+
 // spaceOf finds the namespace a resource lies in, nil when it runs here not.
 func (s *Service) spaceOf(id resource.ID) *space {
 	names := id.Names()

@@ -136,6 +136,10 @@ func (s *Service) followRules(ctx context.Context, sp *space) {
 			sp.rules.Store(&keys{all: append(accessRules(docs), identity.EmulatorRule()), off: ns.Bool("disableLocalAuth"), network: network(ns, docs)})
 			return nil
 		})
+		if fault.Is(err, fault.NotFound) { // it was deleted, and is about to be closed
+			pause(ctx, retryPause)
+			continue
+		}
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("authorization rules can not be read", "namespace", sp.ns.Name(), "error", fault.Detail(err))
 			pause(ctx, retryPause)

@@ -56,7 +56,15 @@ func (c *controller) halt(p *proc) (core.Marks, error) {
 			if seen != l.revision {
 				seen, since = l.revision, p.h.mono()
 			}
-			return p.h.mono()-since >= leaseTimeout, nil
+			if p.h.mono()-since < leaseTimeout {
+				return false, nil
+			}
+			if c.h.w.rules.LapsedRenews {
+				return true, nil
+			}
+			// A node that only stood still could renew it.
+			err := p.write(func() error { return l.change(seen, "", l.epoch) })
+			return err == nil, nil
 		}); err != nil {
 			return nil, err
 		}

@@ -135,8 +135,10 @@ func (j *judge) parts(c *controller) {
 	peer := c.site.peer()
 	for _, unit := range j.w.units {
 		here, there := c.site.shelf(unit, c.site.note.Generation(unit)), peer.shelf(unit, peer.note.Generation(unit))
-		if here.last() > 0 && there.sum(here.last()) != here.sum(here.last()) {
-			return
+		for at := here.last(); at > 0; at-- { // the newest may be the same, when it came by another way
+			if there.sum(at) != here.sum(at) {
+				return
+			}
 		}
 	}
 	j.violation("%s notes that its log has parted, and what it copies now has not", c.h.name)
@@ -146,7 +148,11 @@ func (j *judge) parts(c *controller) {
 // is no alarm when another node of it has stored more since it looked, or when it begins
 // anew.
 func (j *judge) lacks(u *unit, h link.Hello, lost uint64) {
-	if there := u.h.site.peer().owner(u.name).units[u.name].shelf; there.last() >= h.After.At+record.Position(lost) || h.After.At == there.base {
+	door := u.h.site.peer().owner(u.name)
+	if door == nil {
+		return
+	}
+	if there := door.units[u.name].shelf; there.last() >= h.After.At+record.Position(lost) || h.After.At == there.base {
 		j.counts["alarmed in vain"]++
 		return
 	}
@@ -281,6 +287,8 @@ func (j *judge) bounded(y *history, l, before *shelf, lost uint64) {
 	case j.of(y.term).half:
 	case lag.Acked == 0:
 		j.counts["lost more than was known"]++ // since its last start it had not heard of the other location
+	case lost > lag.Messages && lag.Estimated:
+		j.counts["lost more than was estimated"]++ // what was there before its last start it counts by records
 	case lost > lag.Messages:
 		j.violation("%d messages and settlements of %s were lost, %s showed a lag of %d (acknowledged %d of %d)", lost, l.unit, before.site.name, lag.Messages, lag.Acked, lag.End)
 	case j.w.terms.Mode == link.Async && j.w.terms.LagMessages > 0 && lost > j.w.terms.LagMessages+slackMax:

@@ -70,6 +70,7 @@ type Rules struct {
 	VoterForgets    bool // a voter that starts again takes grants for run out
 	StandFirst      bool // a unit may own before its link has terms
 	UncoversFirst   bool // a location that gives way waits for the other one no more before it stops
+	CopiesOnGaps    bool // a copy goes on behind a record of the primary's that it has come to by another way
 	OneNodeKnows    bool // whether the other location copies is asked of one of its nodes
 	PartedPromotes  bool // a location whose log has parted may be promoted
 	ForkedPromotes  bool // a log that is known to have parted may be promoted until that is noted
@@ -89,6 +90,7 @@ type Rules struct {
 	BareSeeds       bool // a copy that lacks payloads of its seed counts as whole
 	OldForkParts    bool // what a journal that was given up had heard counts for the new one
 	OpensUnasked    bool // a node that gets the lease opens an epoch without a look at the note
+	LapsedRenews    bool // who stood still renews a lease that was taken for free
 	HaltedHolds     bool // a unit that is halted while it asks for the lease keeps it
 	ServesUnowned   bool // a node that lost a unit goes on serving its link
 }

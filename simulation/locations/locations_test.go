@@ -21,11 +21,15 @@ var (
 	length = flag.Duration("length", 60*time.Second, "simulated time during which faults and changes happen")
 	hasty  = flag.Bool("hasty", false, "operators ask for something all the time")
 	endAt  = flag.String("endat", "", "the point at which processes end")
+	nodes  = flag.Int("nodes", 0, "nodes of each location; 0: the seed says")
+	voters = flag.Int("witnesses", 0, "witnesses; 0: the seed says, -1: none")
+	synced = flag.Bool("sync", false, "sync mode that stops while the other location is away")
+	alone  = flag.Bool("automatic", false, "the secondary takes over by itself")
 	today  = flag.Bool("today", false, "play by the rules that operate/continuity has today")
 )
 
 func options(seed uint64) locations.Options {
-	o := locations.Options{Seed: seed, Length: *length, Slant: locations.Slant{Hasty: *hasty, EndAt: *endAt}}
+	o := locations.Options{Seed: seed, Length: *length, Slant: locations.Slant{Hasty: *hasty, EndAt: *endAt, Nodes: *nodes, Witnesses: *voters, Sync: *synced, Automatic: *alone}}
 	if *today {
 		o.Rules = locations.Today
 	}

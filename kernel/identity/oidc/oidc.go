@@ -69,11 +69,11 @@ func EntraHost(host string) bool {
 
 // Local is the location's own issuer.
 type Local interface {
-	// SigningKey finds a key of its own by its id.
-	SigningKey(kid string) (jwt.Key, bool)
+	// SigningKey finds a key of its own by its id, among those that are in use.
+	SigningKey(kid string, now time.Time) (jwt.Key, bool)
 	// Issued says whether the claims, under a key of its own, are those of an access
 	// token it made, for somebody who is still there.
-	Issued(c *jwt.Claims, now time.Time) error
+	Issued(c *jwt.Claims) error
 	// Knows says whether an object id is of somebody here.
 	Knows(object string) bool
 }
@@ -130,7 +130,7 @@ func (v *Verifier) Verify(ctx context.Context, text string, audiences []string, 
 		return identity.Principal{}, refuse("MalformedToken: The token cannot be read: %s.", err)
 	}
 	if v.local != nil {
-		if key, ok := v.local.SigningKey(t.Header.KeyID); ok {
+		if key, ok := v.local.SigningKey(t.Header.KeyID, now); ok {
 			return v.own(&t, key, audiences, peer, now)
 		}
 	}
@@ -172,7 +172,7 @@ func (v *Verifier) own(t *jwt.Token, key jwt.Key, audiences []string, peer ident
 	if !t.Claims.For(audiences) {
 		return identity.Principal{}, wrongAudience(&t.Claims, audiences)
 	}
-	if err := v.local.Issued(&t.Claims, now); err != nil {
+	if err := v.local.Issued(&t.Claims); err != nil {
 		return identity.Principal{}, err
 	}
 	if t.Claims.LoopbackFor != "" && !peer.Loopback {

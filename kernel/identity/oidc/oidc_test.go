@@ -256,9 +256,9 @@ func TestDiscoveryMustMeanTheIssuer(t *testing.T) {
 // local is the directory of a location.
 type local struct{ key jwt.Key }
 
-func (l local) SigningKey(kid string) (jwt.Key, bool)   { return l.key, kid == l.key.ID }
-func (l local) Issued(c *jwt.Claims, _ time.Time) error { return nil }
-func (l local) Knows(object string) bool                { return object == "o1" || object == "g2" }
+func (l local) SigningKey(kid string, _ time.Time) (jwt.Key, bool) { return l.key, kid == l.key.ID }
+func (l local) Issued(*jwt.Claims) error                           { return nil }
+func (l local) Knows(object string) bool                           { return object == "o1" || object == "g2" }
 
 func TestLocalDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

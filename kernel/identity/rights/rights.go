@@ -29,7 +29,7 @@ type Permission struct {
 
 // Role is a role definition.
 type Role struct {
-	ID          string // the GUID it is known by
+	ID          string // the GUID it is known by; of a custom role, its whole resource id, for anybody may choose a GUID
 	Name        string // such as Contributor
 	Description string
 	Custom      bool
@@ -40,7 +40,7 @@ type Role struct {
 // Assignment grants a role to a principal at a scope.
 type Assignment struct {
 	Principal string // object id
-	Role      string // GUID of the role definition
+	Role      string // ID of the role
 	Scope     string // resource id; "/" is everything
 }
 

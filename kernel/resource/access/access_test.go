@@ -91,6 +91,24 @@ func TestDeletedScope(t *testing.T) {
 	}
 }
 
+// A role of the same GUID, declared by somebody else elsewhere, is another role.
+func TestRolesElsewhere(t *testing.T) {
+	s, x := accesstest.New(t, access.Options{})
+	role := func(at, actions string) {
+		s.Declare(at+roles+guid1, map[string]any{"roleName": "Role of " + at, "permissions": []any{map[string]any{"actions": []any{actions}}}})
+	}
+	role(group, "Microsoft.ServiceBus/namespaces/read")
+	s.Declare(group+grants+guid2, map[string]any{"roleDefinitionId": group + roles + guid1, "principalId": guid3})
+	role("/subscriptions/s/resourceGroups/a", "*")
+	role("/subscriptions/s/resourceGroups/z", "*")
+	s.Declare(managed+"worker", nil)
+	role(managed+"worker", "*")
+	s.Settle(x)
+	if !x.Allows(bearer(guid3), "Microsoft.ServiceBus/namespaces/read", group, false) || x.Allows(bearer(guid3), write, group, false) {
+		t.Error("a role of the same GUID grants here what it was declared to grant elsewhere")
+	}
+}
+
 func TestCustomRoles(t *testing.T) {
 	s, x := accesstest.New(t, access.Options{})
 	s.Declare("/subscriptions/s"+roles+guid1, map[string]any{"roleName": "Writer", "assignableScopes": []any{"/subscriptions/s"}, "permissions": []any{map[string]any{"actions": []any{"Microsoft.ServiceBus/*"}, "notActions": []any{"*/delete"}}}})
@@ -192,7 +210,7 @@ func TestManagedIdentities(t *testing.T) {
 	if d.String("principalId") == guid1 || d.String("clientId") == guid2 || d.String("tenantId") != access.TenantID {
 		t.Errorf("made as %v", d.Properties)
 	}
-	again := s.Declare(managed+"worker", map[string]any{"principalId": guid1})
+	again := s.Declare(managed+"worker", map[string]any{"principalId": guid1, "workloadKey": "a key of somebody's choice"})
 	if again.ETag != d.ETag {
 		t.Error("putting it again changed it")
 	}
@@ -244,25 +262,27 @@ func TestIssued(t *testing.T) {
 	s.Declare(people+"users/ann", map[string]any{"objectId": guid1})
 	s.Declare(people+"users/bob", map[string]any{"objectId": guid2, "enabled": false})
 	s.Settle(x)
-	if _, ok := x.SigningKey("k"); !ok {
+	if _, ok := x.SigningKey("k", now); !ok {
 		t.Fatal("the key is not known")
 	}
 	good := jwt.Claims{Issuer: "https://x/" + access.TenantID + "/v2.0", Tenant: access.TenantID, Object: guid1}
 	for name, c := range map[string]struct {
 		change func(*jwt.Claims)
-		at     time.Time
 		want   bool
 	}{
-		"good": {nil, now, true}, "a refresh token": {func(c *jwt.Claims) { c.Use = "refresh" }, now, false}, "disabled": {func(c *jwt.Claims) { c.Object = guid2 }, now, false},
-		"nobody": {func(c *jwt.Claims) { c.Object = "" }, now, false}, "another tenant": {func(c *jwt.Claims) { c.Tenant = guid3 }, now, false}, "old key": {nil, now.Add(2 * time.Hour), false},
+		"good": {nil, true}, "a refresh token": {func(c *jwt.Claims) { c.Use = "refresh" }, false}, "disabled": {func(c *jwt.Claims) { c.Object = guid2 }, false},
+		"nobody": {func(c *jwt.Claims) { c.Object = "" }, false}, "another tenant": {func(c *jwt.Claims) { c.Tenant = guid3 }, false},
 	} {
 		claims := good
 		if c.change != nil {
 			c.change(&claims)
 		}
-		if err := x.Issued(&claims, c.at); (err == nil) != c.want {
+		if err := x.Issued(&claims); (err == nil) != c.want {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, old := x.SigningKey("k", now.Add(2*time.Hour)); old {
+		t.Error("an old key is believed")
 	}
 	if k, ok := x.Directory().Signer(now); !ok || k.ID != "k" {
 		t.Error("it does not sign")

@@ -166,7 +166,7 @@ func newDirectory(docs []resource.Document, o Options) *Directory {
 	})
 	b.each(TypeAssignment, func(doc resource.Document) {
 		b.d.assignments = append(b.d.assignments, doc)
-		b.assignments = append(b.assignments, rights.Assignment{Principal: doc.String("principalId"), Role: roleID(doc), Scope: doc.ID.Base().String()})
+		b.assignments = append(b.assignments, rights.Assignment{Principal: doc.String("principalId"), Role: b.roleOf(doc), Scope: doc.ID.Base().String()})
 	})
 	for _, public := range []struct{ id, name string }{{CLIClientID, "Weir's command line"}, {azureCLIClientID, "Azure CLI"}, {powerShellClientID, "Azure PowerShell"}} {
 		if _, declared := b.d.apps[public.id]; !declared {
@@ -178,6 +178,24 @@ func newDirectory(docs []resource.Document, o Options) *Directory {
 	}
 	b.d.Rights = rights.NewIndex(b.custom, b.assignments)
 	return b.d
+}
+
+// roleOf is the ID of an assignment's role; empty when there is none that may be
+// assigned there.
+func (b *builder) roleOf(doc resource.Document) string {
+	id, err := resource.ParseID(doc.String("roleDefinitionId"))
+	if err != nil {
+		return ""
+	}
+	if r, ok := rights.BuiltinRole(id.Name()); ok {
+		return r.ID
+	}
+	for _, place := range rolePlaces(id, doc.ID.Base()) {
+		if role, ok := b.docs[strings.ToLower(TypeRole)][place.Key()]; ok && assignable(customRole(role), doc.ID.Base()) {
+			return customRole(role).ID
+		}
+	}
+	return ""
 }
 
 // byDefault adds the default identity and what it may do.

@@ -121,8 +121,11 @@ func (x *Index) concerns(changes []resource.Change) bool {
 }
 
 // ours says whether a resource is of a type here.
-func ours(id resource.ID) bool {
-	typ := strings.ToLower(id.Type())
+func ours(id resource.ID) bool { return Concerns(id.Type()) }
+
+// Concerns reports whether resources of a type say who may do what.
+func Concerns(typ string) bool {
+	typ = strings.ToLower(typ)
 	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || typ == strings.ToLower(TypeManaged) || strings.HasPrefix(typ, "weir.identity/")
 }
 
@@ -199,9 +202,9 @@ func (x *Index) Authorize(p identity.Principal, action, scope string) error {
 }
 
 // SigningKey implements oidc.Local.
-func (x *Index) SigningKey(kid string) (jwt.Key, bool) {
+func (x *Index) SigningKey(kid string, now time.Time) (jwt.Key, bool) {
 	for _, k := range x.Directory().keys {
-		if k.ID == kid {
+		if k.ID == kid && k.GoodUntil.After(now) {
 			return jwt.Key{ID: kid, Public: k.Private.Public()}, true
 		}
 	}
@@ -210,20 +213,14 @@ func (x *Index) SigningKey(kid string) (jwt.Key, bool) {
 
 // Issued implements oidc.Local: the token is an access token of this directory, and
 // who it is about is there and enabled.
-func (x *Index) Issued(c *jwt.Claims, now time.Time) error {
-	d := x.Directory()
+func (x *Index) Issued(c *jwt.Claims) error {
 	switch {
 	case c.Use != "" || c.Tenant != TenantID || !strings.HasSuffix(c.Issuer, "/"+TenantID+"/v2.0"):
 		return fault.New(fault.Unauthorized, "InvalidToken: This is no access token.")
-	case !d.people[strings.ToLower(c.Object)]:
+	case !x.Directory().people[strings.ToLower(c.Object)]:
 		return fault.New(fault.Unauthorized, "InvalidToken: Who the token was made for is not there any more, or is disabled.")
 	}
-	for _, k := range d.keys {
-		if k.GoodUntil.After(now) {
-			return nil
-		}
-	}
-	return fault.New(fault.Unauthorized, "InvalidToken: The key of the token is out of use.")
+	return nil
 }
 
 // Knows implements oidc.Local.

@@ -60,22 +60,28 @@ func managedType() *resource.Type {
 					return nil, err
 				}
 				d = d.Clone()
-				d.Properties["workloadKey"] = key
+				d.Properties["workloadKey"], d.Properties[keyBefore] = key, d.Properties["workloadKey"]
 				return map[string]any{"workloadKey": key}, c.Replace(d)
 			}},
 		},
 	}
 }
 
-// keyOf keeps the workload key, or makes one.
+// keyBefore is the property by which an action shows that it knows the key it replaces.
+const keyBefore = "workloadKeyBefore"
+
+// keyOf keeps the workload key, or makes one. Nobody chooses it: who may declare an
+// identity may not therefore be it. Who knows the key may change it.
 func keyOf(d, old *resource.Document, c resource.PrepareContext) (err error) {
-	switch {
-	case d.String("workloadKey") != "":
-	case old != nil && old.String("workloadKey") != "":
-		d.Properties["workloadKey"] = old.String("workloadKey")
-	default:
-		d.Properties["workloadKey"], err = identity.NewKey(c.Random)
+	before, _ := d.Properties[keyBefore].(string)
+	delete(d.Properties, keyBefore)
+	if old != nil && old.String("workloadKey") != "" {
+		if before != old.String("workloadKey") {
+			d.Properties["workloadKey"] = old.String("workloadKey")
+		}
+		return nil
 	}
+	d.Properties["workloadKey"], err = identity.NewKey(c.Random)
 	return err
 }
 

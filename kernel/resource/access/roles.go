@@ -146,22 +146,29 @@ func roleOf(d resource.Document, v resource.View) (rights.Role, bool) {
 	if r, ok := rights.BuiltinRole(id.Name()); ok {
 		return r, true
 	}
-	if doc, ok := v.Get(id); ok {
-		return customRole(doc), true
-	}
-	for at := d.ID.Base(); !at.IsZero(); at = at.Parent() {
-		if other, err := at.Extension(TypeRole, id.Name()); err == nil {
-			if doc, ok := v.Get(other); ok {
-				return customRole(doc), true
-			}
+	for _, place := range rolePlaces(id, d.ID.Base()) {
+		if doc, ok := v.Get(place); ok {
+			return customRole(doc), true
 		}
 	}
 	return rights.Role{}, false
 }
 
+// rolePlaces are the ids a custom role may have that an assignment names, the nearest
+// first. A role of the same GUID elsewhere is another one.
+func rolePlaces(id, scope resource.ID) []resource.ID {
+	places := []resource.ID{id}
+	for at := scope; !at.IsZero(); at = at.Parent() {
+		if other, err := at.Extension(TypeRole, id.Name()); err == nil {
+			places = append(places, other)
+		}
+	}
+	return places
+}
+
 // customRole reads a declared role.
 func customRole(d resource.Document) rights.Role {
-	r := rights.Role{ID: strings.ToLower(d.Name()), Name: d.String("roleName"), Description: d.String("description"), Custom: true, Assignable: list(d, "assignableScopes")}
+	r := rights.Role{ID: d.ID.Key(), Name: d.String("roleName"), Description: d.String("description"), Custom: true, Assignable: list(d, "assignableScopes")}
 	if len(r.Assignable) == 0 {
 		r.Assignable = []string{d.ID.Base().String()}
 	}

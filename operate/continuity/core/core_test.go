@@ -100,7 +100,7 @@ func (p *paper) Take(c groups.Change) error {
 	if p.peer == nil {
 		return errAway
 	}
-	return Taken(p.peer, p.peer.g, c)
+	return Taken(p.peer, p.peer.g, p.peer.n.Clone(), c)
 }
 func (p *paper) Decline(term uint64) error {
 	if p.peer == nil {
@@ -261,6 +261,17 @@ func TestWhoMayBePromoted(t *testing.T) {
 				t.Errorf("%s: the undecided tail is %v", c.what, east.n.Tails)
 			}
 		}
+	}
+}
+
+// A promotion that takes so long that a new copy has begun takes nothing.
+func TestAPromotionIsOfTheJournalsItLookedAt(t *testing.T) {
+	_, east := twoLocations(true)
+	east.forget()
+	old := east.n.Clone()
+	east.n.Units["orders"] = Unit{Generation: 1}
+	if _, err := Promote(east, east.g, old, "automatic", false); err == nil || east.n.Holder == "east" {
+		t.Errorf("%v, %+v", err, east.n)
 	}
 }
 
@@ -451,6 +462,30 @@ func TestWhatUnitsAreTold(t *testing.T) {
 	} {
 		if got := Stand(c.g, c.n, c.adrift); got != c.want {
 			t.Errorf("%s: %+v, want %+v", what, got, c.want)
+		}
+	}
+}
+
+func TestWhichJournalsAreSpent(t *testing.T) {
+	whole := Note{Revision: 9, Term: 4, Units: map[string]Unit{"orders": {Generation: 5, Caught: true, Own: true}}}
+	for what, c := range map[string]struct {
+		change func(n *Note)
+		keep   int
+		want   string
+	}{
+		"one is kept":               {func(*Note) {}, 1, "[0 2 3]"},
+		"none is kept":              {func(*Note) {}, 0, "[0 2 3 4]"},
+		"more than there are":       {func(*Note) {}, 9, "[]"},
+		"a tail is undecided":       {func(n *Note) { n.Tails = map[string]Tail{"orders": {}} }, 1, "[]"},
+		"it has parted":             {func(n *Note) { n.Phase = Parted }, 1, "[]"},
+		"the copy is on its way":    {func(n *Note) { n.Units["orders"] = Unit{Generation: 5, Own: true} }, 1, "[]"},
+		"it was secondary at first": {func(n *Note) { n.Units["orders"] = Unit{Generation: 5, Caught: true} }, 1, "[2 3]"},
+		"no note":                   {func(n *Note) { *n = Note{} }, 1, "[]"},
+	} {
+		n := whole.Clone()
+		c.change(&n)
+		if got := fmt.Sprint(n.Spent("orders", []int{0, 2, 3, 4, 5, 6}, c.keep)); got != c.want {
+			t.Errorf("%s: %s, want %s", what, got, c.want)
 		}
 	}
 }

@@ -91,7 +91,11 @@ func nextHere(g Group, v View) Step {
 			return Step{Do: CallOff}
 		}
 	}
-	if later := max(v.Doubt, seen(v.Copies)); later > n.Term && n.Phase == None && yields(g, n, v.Said) {
+	later := max(v.Doubt, seen(v.Copies))
+	if v.Said != nil && v.Said.Holder == g.Here {
+		later = max(later, v.Said.Term) // which was won here and not noted
+	}
+	if later > n.Term && n.Phase == None && yields(g, n, v.Said) {
 		return Step{Do: Outbid, Term: later}
 	}
 	return Step{}
@@ -174,7 +178,7 @@ func Birth(h Hands, g Group, units []string) error {
 		}
 	}
 	for _, unit := range units {
-		if n.Units[unit] = (Unit{Caught: true}); n.Holder == g.Here {
+		if n.Units[unit] = (Unit{Caught: true, Own: true}); n.Holder == g.Here {
 			continue
 		}
 		n.Units[unit] = Unit{Generation: 1} // what a unit of that name had here is no copy
@@ -239,7 +243,7 @@ func Settle(h Hands, n Note) error {
 				if now.Units[unit] != u {
 					return false
 				}
-				now.Units[unit] = Unit{Generation: u.Generation, Caught: true}
+				now.Units[unit] = Unit{Generation: u.Generation, Caught: true, Own: u.Own}
 				return true
 			})
 		}

@@ -77,7 +77,7 @@ type Limits struct {
 	Silence  time.Duration // of another watchdog; 30 s
 	Late     time.Duration // of this watchdog; 0: never
 	Lag      time.Duration // behind which a secondary is late, where no RPO is declared; 0: never
-	LagShare int           // percent of the declared RPO behind which it is late; 0: Lag counts
+	LagShare int           // percent of the declared RPO and bounds behind which it is late; 0: Lag counts
 }
 
 // Defaults fills in what is not set.

@@ -184,10 +184,10 @@ func (j *judge) unit(add func(from []string, at, key string, c Condition), g *gr
 			Do: "bring the other location or the line to it back; in async mode writes are refused when the bound on the lag is reached",
 		})
 	}
-	if bound, what := j.lagBound(p.Status); bound > 0 && u.LagSeconds > bound.Seconds() {
+	if what := j.late(p.Status, u); what != "" {
 		here("lag", Condition{
 			Severity: Warning, Do: "see whether the line or the other location is slow; above its bound the group refuses writes",
-			What: fmt.Sprintf("the copy of %s is %.1f s and %d messages behind, more than %s (%s): a failover now would lose that", u.Unit, u.LagSeconds, u.LagMessages, bound, what),
+			What: fmt.Sprintf("the copy of %s is %.1f s and %d messages behind, more than %s: a failover now would lose that", u.Unit, u.LagSeconds, u.LagMessages, what),
 		})
 	}
 	if !u.Ready {
@@ -195,10 +195,30 @@ func (j *judge) unit(add func(from []string, at, key string, c Condition), g *gr
 	}
 }
 
-// lagBound is how far behind a copy may be.
-func (j *judge) lagBound(g groups.Status) (time.Duration, string) {
-	if g.RPOSeconds > 0 && j.limits.LagShare > 0 {
-		return time.Duration(g.RPOSeconds) * time.Second * time.Duration(j.limits.LagShare) / 100, fmt.Sprintf("%d %% of the declared RPO", j.limits.LagShare)
+// late says what a copy is further behind than it should be; empty: nothing. Where the
+// group declares bounds, their share counts, for above them it refuses writes.
+func (j *judge) late(g groups.Status, u groups.Unit) string {
+	share := float64(j.limits.LagShare) / 100
+	bound, what := j.limits.Lag, fmt.Sprintf("%s (--lag)", j.limits.Lag)
+	if g.RPOSeconds > 0 && share > 0 {
+		bound = time.Duration(float64(g.RPOSeconds) * share * float64(time.Second))
+		what = fmt.Sprintf("%s (%d %% of the declared RPO)", bound, j.limits.LagShare)
 	}
-	return j.limits.Lag, "--lag"
+	of := func(declared, have float64, unit string) (string, bool) {
+		return fmt.Sprintf("%.0f %s (%d %% of the declared bound)", declared*share, unit, j.limits.LagShare), declared*share > 0 && have > declared*share
+	}
+	if bound > 0 && u.LagSeconds > bound.Seconds() {
+		return what
+	}
+	if b := g.LagBounds; b != nil {
+		for _, c := range []struct {
+			declared, have float64
+			unit           string
+		}{{b.Seconds, u.LagSeconds, "s"}, {float64(b.Messages), float64(u.LagMessages), "messages"}, {float64(b.Bytes), float64(u.LagBytes), "bytes"}} {
+			if what, is := of(c.declared, c.have, c.unit); is {
+				return what
+			}
+		}
+	}
+	return ""
 }

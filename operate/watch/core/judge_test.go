@@ -82,6 +82,15 @@ func troubles() []trouble {
 		{"", func(s *Seen, _ *Probe) {
 			each(s, "west", func(g *groups.Status) { g.RPOSeconds, g.Units[0].LagSeconds = 100, 20 })
 		}},
+		{"group/orders/west/lag/servicebus-a", func(s *Seen, _ *Probe) {
+			each(s, "west", func(g *groups.Status) { g.LagBounds, g.Units[0].LagSeconds = &groups.Bounds{Seconds: 10}, 6 })
+		}},
+		{"group/orders/west/lag/servicebus-a", func(s *Seen, _ *Probe) {
+			each(s, "west", func(g *groups.Status) { g.LagBounds, g.Units[0].LagMessages = &groups.Bounds{Messages: 100}, 51 })
+		}},
+		{"", func(s *Seen, _ *Probe) {
+			each(s, "west", func(g *groups.Status) { g.LagBounds, g.Units[0].LagBytes = &groups.Bounds{Bytes: 100}, 50 })
+		}},
 		{"group/orders/west/unit/servicebus-a", func(s *Seen, _ *Probe) { each(s, "west", func(g *groups.Status) { g.Units[0].Ready = false }) }},
 		{"probe", func(_ *Seen, p *Probe) { p.Err = "no answer" }},
 		{"probe/slow", func(_ *Seen, p *Probe) { p.Seconds = 2 }},

@@ -56,6 +56,21 @@ func (c *claims) allow(anyOf identity.Claims, path string, now time.Time) bool {
 	return false
 }
 
+// ranOut says whether some token would give one of the rights on a path if its time
+// were not over.
+func (c *claims) ranOut(anyOf identity.Claims, path string) bool {
+	for _, p := range c.held {
+		if p.Expires.IsZero() {
+			continue
+		}
+		timely := claims{held: map[string]identity.Principal{"": p}}
+		if timely.allow(anyOf, path, p.Expires) {
+			return true
+		}
+	}
+	return false
+}
+
 // missingClaim is the refusal that clients of Azure know.
 func missingClaim(anyOf identity.Claims, ns, path string) error {
 	return fault.New(fault.Forbidden, "%s Resource: 'sb://%s/%s'.", identity.MissingClaims(anyOf), ns, path)

@@ -37,13 +37,23 @@ func (c *conn) check(now time.Time) {
 		}
 		switch {
 		case e.right != 0 && c.allowedAt(now, e.right, e.addr.path) != nil:
-			e.link.Detach(wire.Errorf(wire.ErrUnauthorizedAccess, "ExpiredToken: The token is expired. "+
-				"No valid token gives '%s' on '%s' any more.", e.right, e.addr.path))
+			e.link.Detach(c.lapsed(e))
 		case e.quiet > idle && e.mayIdleOut():
 			e.link.Detach(wire.Errorf(wire.ErrDetachForced, "The link '%s' is force detached. Details: %s.IdleTimerExpired: Idle timeout: %s.",
 				e.link.Name, e.role(), clock(c.s.o.Limits.LinkIdle)))
 		}
 	}
+}
+
+// lapsed says why a link may not go on: its token's time is over, or what it gave was
+// taken away.
+func (c *conn) lapsed(e *end) *wire.Error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.claims.ranOut(e.right, e.addr.path) {
+		return wire.Errorf(wire.ErrUnauthorizedAccess, "ExpiredToken: The token is expired. No valid token gives '%s' on '%s' any more.", e.right, e.addr.path)
+	}
+	return wireError(missingClaim(e.right, c.ns.Name(), e.addr.path))
 }
 
 // unwanted says why the whole connection is to be closed, if it is.

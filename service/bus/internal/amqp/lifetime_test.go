@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/service/bus/internal/broker"
 	wire "weir/wire/amqp"
@@ -50,6 +51,13 @@ func TestSilentPeersAreLetGo(t *testing.T) {
 		c.check(time.Now().Add(firstLinkMax))
 		if err := p.closed(); err == nil || err.Condition != wire.ErrConnectionForced {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the namespace takes no work", func(t *testing.T) {
+		p := r.peer(t)
+		r.only().moved(fault.New(fault.Busy, "The other location is away."))
+		if err := p.closed(); err == nil || err.Condition != wire.ErrConnectionForced {
+			t.Errorf("got %v", err) // server-busy has the Go SDK read a connection that is gone, in a busy loop
 		}
 	})
 	t.Run("last link gone", func(t *testing.T) {
