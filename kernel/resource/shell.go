@@ -224,10 +224,10 @@ func (r *Registry) Newer(ctx context.Context, ancestor ID, since uint64) (docs [
 	return docs, keys, revision, err
 }
 
-// Page gives those resources of a type directly in another resource or a scope whose
+// PageAfter gives those resources of a type directly in another resource or a scope whose
 // keys come after one, by id, max of them at most, and whether more follow. Only what is
 // given is read, however many there are.
-func (r *Registry) Page(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
+func (r *Registry) PageAfter(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
 	var entries []registry.Entry
 	err = r.read(ctx, func(s *registry.State) { entries, more = s.PageOf(parent.String(), stepIn(parent, typ), after, max) })
 	if err != nil {
