@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"weir/face/api"
@@ -49,7 +51,7 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 			w.Trust(d.Issuers)
 		}
 	}})
-	w.Verifier = oidc.New(w.Index, oidc.FetchOptions{})
+	w.Verifier = oidc.New(w.Index, oidc.FetchOptions{Shelf: shelf(filepath.Join(p.o.Data, "issuers"))})
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("read roles and identities: %w", err)
 	}
@@ -64,6 +66,25 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// shelf keeps key sets of identity providers as files of a directory, for their owner
+// alone.
+type shelf string
+
+// Load reads one.
+func (s shelf) Load(name string) ([]byte, error) { return os.ReadFile(filepath.Join(string(s), name)) }
+
+// Save writes one whole, or not.
+func (s shelf) Save(name string, data []byte) error {
+	if err := os.MkdirAll(string(s), 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(string(s), name)
+	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }
 
 // keysHere keeps signing keys, unless another location decides about them: its keys are
