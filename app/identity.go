@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -29,8 +30,9 @@ import (
 type who struct {
 	*access.Index
 	*oidc.Verifier
-	issuer *issuer.Issuer
-	byHere bool // programs on this machine have the default identity
+	platforms *oidc.Verifier // whose tokens take the place of a secret
+	issuer    *issuer.Issuer
+	byHere    bool // programs on this machine have the default identity
 }
 
 // Values of Options.DefaultIdentity.
@@ -49,19 +51,25 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 	w.Index = access.NewIndex(p.registry, access.Options{Default: here, Scope: DefaultScope, Logger: p.log.With("part", "identity"), Changed: func(d *access.Directory) {
 		if w.Verifier != nil {
 			w.Trust(d.Issuers)
+			w.platforms.Trust(d.Platforms)
 		}
 	}})
-	w.Verifier = oidc.New(w.Index, oidc.FetchOptions{Shelf: shelf(filepath.Join(p.o.Data, "issuers"))})
+	keep := oidc.FetchOptions{Shelf: shelf(filepath.Join(p.o.Data, "issuers"))}
+	w.platforms, w.Verifier = oidc.New(nil, keep), oidc.New(w.Index, keep)
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("read roles and identities: %w", err)
 	}
 	w.issuer = issuer.New(issuer.Options{
+		Federated: func(ctx context.Context, token string, audiences []string) (identity.Principal, error) {
+			return w.platforms.Verify(ctx, token, audiences, identity.Peer{}, wall.Now())
+		},
 		Directory: w.Directory, Store: keysHere{p.registry, p.continuity.Elsewhere}, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
 		Loopback: fromLoopback, Managed: here, Refused: p.refusedToken, Now: wall.Now, Logger: p.log.With("part", "issuer"),
 	})
 	p.who.Store(w)
 	p.undo.push("identity", func(context.Context) error {
 		w.Verifier.Stop()
+		w.platforms.Stop()
 		w.Index.Stop()
 		return nil
 	})
@@ -80,11 +88,18 @@ func (s shelf) Save(name string, data []byte) error {
 	if err := os.MkdirAll(string(s), 0o700); err != nil {
 		return err
 	}
-	path := filepath.Join(string(s), name)
-	if err := os.WriteFile(path+".new", data, 0o600); err != nil {
+	f, err := os.CreateTemp(string(s), name+".*") // readable by its owner alone
+	if err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(string(s), name))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
 }
 
 // keysHere keeps signing keys, unless another location decides about them: its keys are

@@ -126,7 +126,7 @@ func ours(id resource.ID) bool { return Concerns(id.Type()) }
 // Concerns reports whether resources of a type say who may do what.
 func Concerns(typ string) bool {
 	typ = strings.ToLower(typ)
-	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || typ == strings.ToLower(TypeManaged) || strings.HasPrefix(typ, "weir.identity/")
+	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || strings.HasPrefix(typ, strings.ToLower(TypeManaged)) || strings.HasPrefix(typ, "weir.identity/")
 }
 
 // read makes the directory anew.
