@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -96,6 +97,7 @@ type failed struct {
 
 // operation is what became of a resource.
 type operation struct {
+	depth       int    // in deployments of the template
 	OperationID string `json:"operationId"`
 	Properties  struct {
 		ProvisioningState string `json:"provisioningState"`
@@ -158,7 +160,7 @@ func (l *line) deployTemplate(ctx context.Context, d *door, file string, data []
 			return err
 		}
 		if s := now.Properties.ProvisioningState; s != "Running" && s != "Accepted" {
-			return l.result(one, raw, now, ops)
+			return l.result(ctx, d, one, raw, now, ops)
 		}
 		l.progress(ops, told)
 		select {
@@ -173,7 +175,11 @@ func (l *line) deployTemplate(ctx context.Context, d *door, file string, data []
 }
 
 func (l *line) operations(ctx context.Context, d *door, path string) ([]operation, error) {
-	raw, err := collect(ctx, d, strings.ReplaceAll(path, "%20", " ")+"/operations")
+	at, err := url.PathUnescape(path)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := collect(ctx, d, at+"/operations")
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +205,7 @@ func (l *line) progress(ops []operation, told map[string]string) {
 }
 
 // result writes the table of what became of each resource, and fails when it did.
-func (l *line) result(one deployment, raw json.RawMessage, now deployed, ops []operation) error {
+func (l *line) result(ctx context.Context, d *door, one deployment, raw json.RawMessage, now deployed, ops []operation) error {
 	for _, w := range now.Properties.Warnings {
 		fmt.Fprintf(l.Err, "warning: %s\n", w.Message)
 	}
@@ -207,7 +213,7 @@ func (l *line) result(one deployment, raw json.RawMessage, now deployed, ops []o
 		if err := l.writeJSON(raw); err != nil {
 			return err
 		}
-	} else if err := l.resultTable(ops, now); err != nil {
+	} else if err := l.resultTable(l.withNested(ctx, d, ops, 0), now); err != nil {
 		return err
 	}
 	if now.Properties.ProvisioningState != "Succeeded" {
@@ -217,13 +223,33 @@ func (l *line) result(one deployment, raw json.RawMessage, now deployed, ops []o
 	return nil
 }
 
+// nestedMax bounds deployments in each other that are told of.
+const nestedMax = 8
+
+// withNested puts what nested deployments did behind each of them.
+func (l *line) withNested(ctx context.Context, d *door, ops []operation, depth int) []operation {
+	var all []operation
+	for _, o := range ops {
+		o.depth = depth
+		all = append(all, o)
+		target := o.Properties.TargetResource
+		if !strings.EqualFold(target.Type, "Microsoft.Resources/deployments") || depth == nestedMax || o.state() == "not begun" {
+			continue
+		}
+		if inner, err := l.operations(ctx, d, path(target.ID)); err == nil { // a table without them is still true
+			all = append(all, l.withNested(ctx, d, inner, depth+1)...)
+		}
+	}
+	return all
+}
+
 func (l *line) resultTable(ops []operation, now deployed) error {
 	table := tabwriter.NewWriter(l.Out, 0, 0, 2, ' ', 0)
 	if len(ops) > 0 {
 		fmt.Fprintln(table, "OUTCOME\tTYPE\tNAME\tTOOK")
 	}
 	for _, o := range ops {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", o.state(), o.Properties.TargetResource.Type, o.Properties.TargetResource.Name, dash(strings.ToLower(strings.TrimPrefix(o.Properties.Duration, "PT"))))
+		fmt.Fprintf(table, "%s\t%s%s\t%s\t%s\n", o.state(), strings.Repeat("  ", o.depth), o.Properties.TargetResource.Type, o.Properties.TargetResource.Name, dash(strings.ToLower(strings.TrimPrefix(o.Properties.Duration, "PT"))))
 	}
 	if len(now.Properties.Outputs) > 0 {
 		fmt.Fprintln(table, "\nOUTPUT\tVALUE")

@@ -82,6 +82,7 @@ type History interface {
 	Mark(ctx context.Context) (journal.Mark, error)
 	MarkAt(ctx context.Context, at journal.Position) (journal.Mark, error)
 	Stands(ctx context.Context, m journal.Mark) (bool, error)
+	ChainedAt(ctx context.Context, at journal.Position) (uint64, error)
 	Close()
 }
 

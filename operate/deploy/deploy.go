@@ -143,7 +143,7 @@ func (d *Deployments) may(ctx context.Context, who Asker, action, scope string) 
 }
 
 func (d *Deployments) note(ctx context.Context, who Asker, action, scope string, outcome audit.Outcome, err error) {
-	e := audit.Entry{Caller: who.Principal.Name, Action: action, Scope: scope, Door: "deploy", Peer: who.Peer, Outcome: outcome, Correlation: who.Correlation}
+	e := audit.Entry{Caller: who.Principal.Name, Object: who.Principal.ObjectID(), Action: action, Scope: scope, Door: "deploy", Peer: who.Peer, Outcome: outcome, Correlation: who.Correlation}
 	if err != nil {
 		e.Reason = fault.Sentence(err)
 	}

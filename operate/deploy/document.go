@@ -9,8 +9,9 @@ import (
 )
 
 // document makes what the registry takes of a resource of a template. unknown are the
-// paths whose values are not known yet: they are left out.
-func document(r *template.Resource, body *template.Object) (doc resource.Document, unknown []string, left []string, err error) {
+// paths whose values are not known yet: they are left out. left are the parts that a
+// resource here does not have; properties among them are taken out when that is asked for.
+func (d *Deployments) document(r *template.Resource, body *template.Object, leaveOut bool) (doc resource.Document, unknown []string, left []string, err error) {
 	doc.ID, err = resource.ParseID(r.ID)
 	if err != nil {
 		return doc, nil, nil, err
@@ -64,7 +65,12 @@ func document(r *template.Resource, body *template.Object) (doc resource.Documen
 			left = append(left, name)
 		}
 	}
-	return doc, c.unknown, append(left, c.left...), nil
+	left = append(left, c.left...)
+	t, _ := d.o.Registry.Types().Lookup(doc.Type())
+	if more := adapt(t, doc.Properties, leaveOut); leaveOut {
+		left = append(left, more...)
+	}
+	return doc, c.unknown, left, nil
 }
 
 // cleaner takes out what is null, which means absent, and what is not known yet.

@@ -166,10 +166,21 @@ func (r *run) parameters() map[string]any {
 	return all
 }
 
+// put is what a run put, for the one around it.
+func (r *run) put() []any {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outputResources()
+}
+
+// outputResources lists what was put, by nested deployments too.
 func (r *run) outputResources() []any {
-	list := []any{}
+	list := slices.Clone(r.nested)
+	if list == nil {
+		list = []any{}
+	}
 	for _, o := range r.operations {
-		if o.state == stateSucceeded && o.outcome != "deleted" && len(list) < operationsMax {
+		if o.state == stateSucceeded && o.outcome != "deleted" && !strings.EqualFold(o.typ, deploymentType) && len(list) < operationsMax {
 			list = append(list, map[string]any{"id": o.id})
 		}
 	}

@@ -42,7 +42,7 @@ func (d *Deployments) prepare(ctx context.Context, who Asker, scope resource.ID,
 	if len(problems) > 0 {
 		return nil, nil, invalid(problems)
 	}
-	if problems = p.probe(p.plan); len(problems) > 0 {
+	if problems = d.probe(p, p.plan); len(problems) > 0 {
 		return nil, nil, invalid(problems)
 	}
 	results, err := d.try(ctx, who, p)
@@ -117,13 +117,14 @@ func (p *prepared) reachable(id string) string {
 
 // probe evaluates what is open with a runtime that knows what can be known before
 // anything is put: which resources can be asked, and outputs of nested deployments.
-func (p *prepared) probe(plan *template.Plan) (problems template.Problems) {
-	look := &probing{p: p, outputs: map[string]*template.Object{}}
+func (d *Deployments) probe(p *prepared, plan *template.Plan) (problems template.Problems) {
+	look := &probing{d: d, p: p, outputs: map[string]*template.Object{}}
 	return look.plan(plan)
 }
 
 // probing is a Runtime for before.
 type probing struct {
+	d       *Deployments
 	p       *prepared
 	outputs map[string]*template.Object // of nested deployments, by id
 }
@@ -149,7 +150,7 @@ func (l *probing) plan(plan *template.Plan) (problems template.Problems) {
 			if len(more) > 0 {
 				continue
 			}
-			doc, unknown, left, err := document(r, body)
+			doc, unknown, left, err := l.d.document(r, body, l.p.skip)
 			if err != nil {
 				problems = append(problems, template.Problem{Resource: r.Label(), Line: r.Line, Sentence: err.Error() + "."})
 				continue

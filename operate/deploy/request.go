@@ -115,6 +115,6 @@ func (d *Deployments) options(ctx context.Context, who Asker, r request) templat
 			}
 			return nil
 		},
-		Deployer: template.NewObject("objectId", who.Principal.Name, "tenantId", d.o.Tenant, "userPrincipalName", who.Principal.Name),
+		Deployer: template.NewObject("objectId", who.Principal.ObjectID(), "tenantId", d.o.Tenant, "userPrincipalName", who.Principal.Name),
 	}
 }

@@ -46,6 +46,7 @@ type run struct {
 	operations []*operation
 	byResource map[*template.Resource]*operation
 	inner      map[string]*template.Object // outputs of nested deployments, by id
+	nested     []any                       // what nested deployments put
 	outputs    []template.Output
 	warnings   []string
 	failure    *failure
@@ -265,7 +266,7 @@ func (r *run) ready(waiting []*template.Resource) (plain, nested []*template.Res
 func (r *run) putSet(set []*template.Resource) bool {
 	docs := make([]resource.Document, 0, len(set))
 	for _, one := range set {
-		doc, _, _, err := document(one, one.Body)
+		doc, _, _, err := r.d.document(one, one.Body, r.prepared.skip)
 		if err != nil {
 			return false
 		}
@@ -295,7 +296,7 @@ func (r *run) putReady(ready []*template.Resource) {
 			r.mark(stateFailed, 0, failureOf(invalid(problems), one.ID), one)
 			continue
 		}
-		doc, unknown, _, err := document(one, body)
+		doc, unknown, _, err := r.d.document(one, body, r.prepared.skip)
 		if err == nil && len(unknown) > 0 {
 			err = fmt.Errorf("the value of %s is not known even now", strings.Join(unknown, ", "))
 		}
@@ -363,5 +364,6 @@ func (r *run) nest(one *template.Resource) {
 	r.mu.Lock()
 	r.byResource[one].outcome = "deployed"
 	r.warnings = append(r.warnings, inner.warnings...)
+	r.nested = append(r.nested, inner.put()...)
 	r.mu.Unlock()
 }

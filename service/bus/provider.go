@@ -75,6 +75,7 @@ func namespaceType() *resource.Type {
 			{Name: "serviceBusEndpoint", Kind: resource.String, ReadOnly: true, Description: "Where clients connect."},
 			{Name: "metricId", Kind: resource.String, ReadOnly: true, Description: "The namespace's name in metrics."},
 			timeField("createdAt"), timeField("updatedAt"),
+			former("createACSNamespace")[0],
 		},
 		Check: checkNamespace,
 		Companions: func(d resource.Document) []resource.Document {
@@ -115,6 +116,7 @@ func checkNamespace(d resource.Document, _ resource.View) (p resource.Problems) 
 	partitions := max(d.Int("premiumMessagingPartitions"), 1)
 	switch units := sku.Capacity / partitions; {
 	case sku.Capacity == 0:
+	case sku.Name != "Premium" && sku.Capacity == 1: // templates say so, and it means nothing
 	case sku.Name != "Premium":
 		p = problem(p, d, "sku.capacity", "Only a Premium namespace has a capacity: leave it out.")
 	case sku.Capacity%partitions != 0 || !slices.Contains([]int64{1, 2, 4, 8, 16}, units):
@@ -174,11 +176,24 @@ func receiveFields() []resource.Field {
 	}
 }
 
+// former are properties of api-versions before 2017. They are taken and have no effect.
+func former(names ...string) []resource.Field {
+	var fields []resource.Field
+	for _, name := range names {
+		kind := resource.Bool
+		if name == "path" {
+			kind = resource.String
+		}
+		fields = append(fields, resource.Field{Name: name, Kind: kind, ReadOnly: true, Description: "Of api-versions before 2017; taken from templates, and of no effect."})
+	}
+	return fields
+}
+
 func queueType() *resource.Type {
 	return &resource.Type{
 		Name: typeQueue, APIVersions: apiVersions, AnswersOK: true, Description: "A queue.",
 		NamePattern: entityPattern, NameHint: entityHint, NameRange: resource.Range{Min: 1, Max: 260},
-		Fields:  entityFields(append(receiveFields(), storeFields()...)...),
+		Fields:  entityFields(slices.Concat(receiveFields(), storeFields(), former("path", "supportOrdering", "isAnonymousAccessible", "isExpress"))...),
 		Prepare: prepareStore,
 		Check: func(d resource.Document, v resource.View) resource.Problems {
 			return slices.Concat(checkStore(d, v), checkReceive(d, v))
@@ -187,7 +202,7 @@ func queueType() *resource.Type {
 }
 
 func topicType() *resource.Type {
-	fields := append(storeFields(),
+	fields := append(append(storeFields(), former("path", "enableFilteringMessagesBeforePublishing", "filteringMessagesBeforePublishing", "isAnonymousAccessible", "isExpress", "enableSubscriptionPartitioning")...),
 		resource.Field{Name: "supportOrdering", Kind: resource.Bool, Default: true, Description: "Kept for templates; messages are always in order."},
 		resource.Field{Name: "subscriptionCount", Kind: resource.Int, ReadOnly: true, Description: "How many subscriptions it has."})
 	return &resource.Type{

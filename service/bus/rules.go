@@ -47,9 +47,17 @@ func ruleType() *resource.Type {
 			expression("sqlFilter", "A condition in the SQL filter language."),
 			{Name: "correlationFilter", Kind: resource.Object, Description: "Values that all must be equal.", Fields: correlationFields()},
 			expression("action", "SET and REMOVE statements in the SQL action language."),
+			formerFilter(expression),
 		},
 		Prepare: prepareRule, Check: checkRule,
 	}
+}
+
+// formerFilter is what sqlFilter was called before 2017.
+func formerFilter(expression func(name, what string) resource.Field) resource.Field {
+	f := expression("filter", "Of api-versions before 2017: it becomes sqlFilter.")
+	f.ReadOnly = true
+	return f
 }
 
 // correlationNames are the properties a correlation filter compares.
@@ -74,6 +82,10 @@ func prepareRule(d *resource.Document, _ *resource.Document, _ resource.PrepareC
 			}
 		}
 		return false
+	}
+	if former, ok := d.Properties["filter"]; ok && !has("sqlFilter") && !has("correlationFilter") {
+		d.Properties["sqlFilter"] = former
+		delete(d.Properties, "filter")
 	}
 	switch {
 	case has("filterType"):

@@ -135,8 +135,10 @@ func (j *judge) parts(c *controller) {
 	peer := c.site.peer()
 	for _, unit := range j.w.units {
 		here, there := c.site.shelf(unit, c.site.note.Generation(unit)), peer.shelf(unit, peer.note.Generation(unit))
-		if here.last() > 0 && there.sum(here.last()) != here.sum(here.last()) {
-			return
+		for at := here.last(); at > 0; at-- { // the newest may be the same, when it came by another way
+			if there.sum(at) != here.sum(at) {
+				return
+			}
 		}
 	}
 	j.violation("%s notes that its log has parted, and what it copies now has not", c.h.name)

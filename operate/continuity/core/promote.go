@@ -31,7 +31,7 @@ func Promote(h Hands, g Group, n Note, kind string, force bool) (groups.Change, 
 		}
 	}
 	h.Did(c, "win the vote")
-	n, err := take(h, g, c.Term, c, h.Ends())
+	n, err := take(h, g, n, c.Term, c, h.Ends())
 	if err != nil {
 		return groups.Change{}, err
 	}
@@ -110,6 +110,6 @@ func claim(h Hands, g Group, n Note, term uint64) error {
 	}
 	h.Did(nil, "win a term that is claimed")
 	c := h.Begin(groups.Change{Kind: "switch", From: g.Peer, To: g.Here, Term: term})
-	_, err := take(h, g, term, c, h.Ends())
+	_, err := take(h, g, n, term, c, h.Ends())
 	return err
 }

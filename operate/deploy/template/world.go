@@ -192,6 +192,9 @@ func (w *world) declareParameter(f jsonc.Field, given map[string]Given) {
 		return
 	}
 	g, ok := given[strings.ToLower(f.Name)]
+	if ok && g.Value == nil && g.Refused == "" && f.Value.Get("defaultValue") != nil {
+		ok = false // null asks for the default
+	}
 	switch {
 	case ok && g.Refused != "":
 		fail("%s", g.Refused)

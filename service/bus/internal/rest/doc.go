@@ -183,15 +183,15 @@ func (c *call) admit(need identity.Claims) (err error) {
 	}
 	kind, token := answer.TokenOf(header)
 	c.who, err = c.judge(kind, token, entityOf(c.path), need)
-	if err == nil || kind != answer.KindSAS {
+	if kind != answer.KindSAS || !fault.Is(err, fault.Unauthorized) {
 		return err
 	}
 	whole, wholeErr := c.judge(kind, token, strings.Trim(c.r.URL.Path, "/"), need)
-	if wholeErr != nil || whole.Scope != "" { // an entity's own rule is for entities
+	if fault.Is(wholeErr, fault.Unauthorized) || whole.Scope != "" { // an entity's own rule is for entities
 		return err
 	}
 	c.who = whole
-	return nil
+	return wholeErr
 }
 
 // judge judges a token for a path.
@@ -233,7 +233,7 @@ func (c *call) settle() error {
 	case complete:
 		c.meter.Completed.Add(1)
 	case renew:
-		c.w.Header().Set("BrokerProperties", lockedUntil(until[0]))
+		c.w.Header()["BrokerProperties"] = []string{lockedUntil(until[0])}
 	}
 	c.w.Header().Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusOK)

@@ -228,7 +228,7 @@ func (c *call) show(d *broker.Delivery, mode broker.Mode) error {
 	if err != nil {
 		return fault.Wrap(fault.Internal, err, "The properties of the message %d can not be written.", told.SequenceNumber)
 	}
-	h.Set("BrokerProperties", ascii(properties))
+	h["BrokerProperties"] = []string{ascii(properties)} // as the service spells it
 	h.Set("Content-Length", strconv.Itoa(len(m.body)))
 	h.Set("Cache-Control", "no-store")
 	h["Content-Type"] = nil
