@@ -228,7 +228,7 @@ func TestWhoMay(t *testing.T) {
 	e := newEstate(t, func(o *Options) {
 		o.Audit = log
 		o.Authorize = func(p identity.Principal, action, scope string) error {
-			if p.Name == "guest" && action == "Test.Town/houses/rooms/write" {
+			if p.Name == "guest" && (action == "Test.Town/houses/rooms/write" || action == "Microsoft.Resources/deployments/write" && strings.Contains(scope, "/other/")) {
 				return fault.New(fault.Forbidden, "The guest may not.")
 			}
 			return nil
@@ -241,6 +241,11 @@ func TestWhoMay(t *testing.T) {
 	if got := e.property(t, "houses/a", "colour"); !strings.Contains(got, "not found") {
 		t.Errorf("half of it was put: %s", got)
 	}
+	nested := body(head + `"resources": [{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "resourceGroup": "other", "properties": {"mode": "Incremental", "template": {"contentVersion": "1.0.0.0", "resources": []}}}]}`)
+	if _, _, err := e.Put(t.Context(), Asker{Principal: identity.Principal{Name: "guest"}}, group, "n", nested); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("the guest, in another group: %v", err)
+	}
+	log.lines = log.lines[:1]
 	if _, _, err := e.Put(t.Context(), Asker{Principal: identity.Principal{Name: "host"}}, group, "d", b); err != nil {
 		t.Errorf("the host: %v", err)
 	}
@@ -367,6 +372,13 @@ func TestManyAreFew(t *testing.T) {
 	a := e.deploy(t, "many", body(head+`"resources": [`+resourceOf("houses", "h", "")+`, `+resourceOf("houses/rooms", "[concat('h/r', copyIndex())]", `"copy": {"name": "r", "count": 499}, "dependsOn": ["h"]`)+`]}`))
 	if a.Properties.ProvisioningState != "Succeeded" || len(a.Properties.OutputResources) != 500 {
 		t.Fatalf("%+v", a.Properties.Error)
+	}
+	doc, err := e.registry.Get(t.Context(), resource.MustID(group.String()+"/providers/"+deploymentType+"/many"))
+	if err != nil || !strings.HasPrefix(doc.String("content"), squeezedMark) || len(doc.String("content")) > 30<<10 {
+		t.Errorf("kept in %d bytes (%v)", len(doc.String("content")), err)
+	}
+	if ops, err := e.Operations(t.Context(), group, "many"); err != nil || len(ops) != 500 {
+		t.Errorf("%d operations (%v)", len(ops), err)
 	}
 	if n := e.unit.calls - before; n > 8 {
 		t.Errorf("%d changes of the registry for 500 resources", n)

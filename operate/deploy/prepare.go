@@ -16,7 +16,8 @@ type prepared struct {
 	plan     *template.Plan
 	skipped  map[string]string // why a resource is left out, by its id in lower case
 	warnings []string
-	puts     []put // everything that is put, nested deployments' too
+	puts     []put    // everything that is put, nested deployments' too
+	nested   []string // ids of nested deployments
 }
 
 // put is one resource as it will be put, as far as that is known.
@@ -134,6 +135,7 @@ func (l *probing) plan(plan *template.Plan) (problems template.Problems) {
 		switch {
 		case r.Off || r.Existing || r.ID == "" || l.p.skipped[strings.ToLower(r.ID)] != "":
 		case r.Nested != nil:
+			l.p.nested = append(l.p.nested, r.ID)
 			nested, more := r.Nest(l)
 			problems = append(problems, more...)
 			problems = append(problems, l.plan(nested.Plan)...)
@@ -205,6 +207,11 @@ func (l *probing) List(action, id, _ string, _ any) (any, error) {
 // try holds everything that is known against the registry, and asks whether whoever
 // deploys may put it.
 func (d *Deployments) try(ctx context.Context, who Asker, p *prepared) ([]resource.Result, error) {
+	for _, id := range p.nested {
+		if err := d.may(ctx, who, deploymentType+"/write", id); err != nil {
+			return nil, err
+		}
+	}
 	docs := make([]resource.Document, 0, len(p.puts))
 	unknown := map[string][]string{}
 	var ids []resource.ID
