@@ -212,12 +212,32 @@ func TestWhatIf(t *testing.T) {
 			told = append(told, fmt.Sprintf("%s %s %v %v", d.PropertyChangeType, d.Path, d.Before, d.After))
 		}
 	}
-	want := "Create c; Modify a; Modify properties.floors 2 3; Modify tags.x 1 2; Create tags.y <nil> 3; Modify properties.owner <nil> (known once it is deployed); Ignore b"
+	want := "Create c; Modify a; Modify properties.floors 2 3; Modify tags.x 1 2; Create tags.y <nil> 3; Create properties.owner <nil> (known once it is deployed); Ignore b"
 	if got := strings.Join(told, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := e.property(t, "houses/a", "floors"); got != "2" {
 		t.Errorf("what if changed something: %s", got)
+	}
+}
+
+// TestNoFalseDrift: what was deployed is as the template has it, where values come from
+// what is deployed too.
+func TestNoFalseDrift(t *testing.T) {
+	e := newEstate(t)
+	b := body(head + `"resources": [` + resourceOf("houses", "a", "") + `,
+` + resourceOf("houses/rooms", "a/one", `"properties": {"size": 5, "label": "[reference('a').address]", "must": "[listKeys(resourceId('Test.Town/houses/keys', 'a', 'master'), '2026-01-01').primaryKey]"}`) + `]}`)
+	e.deploy(t, "d", b)
+	data, err := e.WhatIf(t.Context(), Asker{}, group, "d", b)
+	if err != nil || strings.Count(string(data), `"NoChange"`) != 2 || strings.Contains(string(data), `"delta"`) {
+		t.Errorf("%s (%v)", data, err)
+	}
+	if _, err := e.registry.Patch(t.Context(), resource.MustID(group.String()+"/providers/Test.Town/houses/a/rooms/one"), []byte(`{"properties": {"label": "another"}}`), resource.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	data, err = e.WhatIf(t.Context(), Asker{}, group, "d", b)
+	if err != nil || !strings.Contains(string(data), `"before":"another","after":"a street"`) {
+		t.Errorf("%s (%v)", data, err)
 	}
 }
 
