@@ -111,21 +111,18 @@ func named(rules []identity.Rule, name string) []identity.Rule {
 	return found
 }
 
-// concernRules says whether changes are of rules, of where a namespace is reached from,
-// or of the namespace; or take rules along with what they delete.
-func concernRules(changes []resource.Change) bool {
-	return slices.ContainsFunc(changes, func(c resource.Change) bool {
-		typ := c.ID.Type()
-		return c.Deleted || strings.EqualFold(typ, typeNamespace) || strings.EqualFold(typ, typeNetworkRules) ||
-			strings.HasSuffix(strings.ToLower(typ), strings.ToLower(authorization))
-	})
+// aboutAccess reports whether a change can be one of who may come in: rules go with the
+// entities they belong to.
+func aboutAccess(c resource.Change) bool {
+	typ := strings.ToLower(c.ID.Type())
+	return c.Deleted || strings.EqualFold(typ, typeNamespace) || strings.EqualFold(typ, typeNetworkRules) || strings.HasSuffix(typ, strings.ToLower(authorization))
 }
 
 // followRules keeps a namespace's rules in memory.
 func (s *Service) followRules(ctx context.Context, sp *space) {
 	for ctx.Err() == nil {
 		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, changes []resource.Change) error {
-			if changes != nil && !concernRules(changes) {
+			if len(changes) > 0 && !slices.ContainsFunc(changes, aboutAccess) {
 				return nil
 			}
 			docs, _, err := s.o.Registry.ListUnder(ctx, sp.id, "")

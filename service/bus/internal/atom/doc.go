@@ -43,7 +43,7 @@ import (
 type Registry interface {
 	Get(ctx context.Context, id resource.ID) (resource.Document, error)
 	List(ctx context.Context, parent resource.ID, typ string) ([]resource.Document, uint64, error)
-	Page(ctx context.Context, parent resource.ID, typ string, skip, top int) (docs []resource.Document, more bool, err error)
+	Window(ctx context.Context, parent resource.ID, typ string, skip, top int) (docs []resource.Document, more bool, err error)
 	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
 	Delete(ctx context.Context, id resource.ID, c resource.Condition) error
 }

@@ -65,7 +65,7 @@ func (c *call) list() error {
 			return err
 		}
 	}
-	page, more, err := c.s.o.Registry.Page(c.r.Context(), c.target.parent, c.target.listType, c.query.skip, c.query.top)
+	page, more, err := c.s.o.Registry.Window(c.r.Context(), c.target.parent, c.target.listType, c.query.skip, c.query.top)
 	if err != nil {
 		return err
 	}
