@@ -207,11 +207,24 @@ func (s *State) Links(parent, step string) []string {
 	ids := make([]string, 0, len(p.keys))
 	for key := range p.keys {
 		if n := s.first(key); n != nil {
-			ids = append(ids, n.entry.ID[:len(key)])
+			ids = append(ids, front(n.entry.ID, strings.Count(key, "/")))
 		}
 	}
 	slices.SortFunc(ids, func(a, b string) int { return strings.Compare(Key(a), Key(b)) })
 	return ids
+}
+
+// front is the first segments of an id. A key may be longer or shorter than what it is
+// the key of: letters change their size with their case.
+func front(id string, segments int) string {
+	for i := range len(id) {
+		if id[i] == '/' {
+			if segments--; segments < 0 {
+				return id[:i]
+			}
+		}
+	}
+	return id
 }
 
 // first is the resource of a key, or else the first of all that lie under it.

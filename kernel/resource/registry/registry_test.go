@@ -237,3 +237,13 @@ func TestPageOf(t *testing.T) {
 		t.Errorf("links are resources: %v", page)
 	}
 }
+
+// Letters that are longer in the other case cut nothing short.
+func TestLinksOfOddLetters(t *testing.T) {
+	s := New()
+	apply(t, s, Put(at(0), "/subscriptions/s/resourceGroups/\u0130\u0130", nil))
+	apply(t, s, Put(at(1), "/subscriptions/s/resourceGroups/\u212a/providers/p/t/n", nil))
+	if got := strings.Join(s.Links("/subscriptions/s", "resourcegroups"), " "); got != "/subscriptions/s/resourceGroups/\u0130\u0130 /subscriptions/s/resourceGroups/\u212a" {
+		t.Errorf("groups: %s", got)
+	}
+}
