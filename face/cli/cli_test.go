@@ -229,3 +229,18 @@ func TestKinds(t *testing.T) {
 		}
 	}
 }
+
+// A shell that completes where no server answers is told nothing, and no error.
+func TestCompletionIsSilent(t *testing.T) {
+	stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }))
+	defer stranger.Close()
+	for _, args := range [][]string{{"get", "table", "a"}, {"get", "tabel", "a"}, {"set", "table", "a", "seats="}, {"lock", "set", "x", "--on", "table/"}, {"table", "show", ""}} {
+		code, out, _ := run(t, stranger, append([]string{"__complete"}, args...)...)
+		if code != 0 || strings.Contains(out, "html") || !strings.HasPrefix(out[max(strings.LastIndexByte(strings.TrimSpace(out), ':'), 0):], ":") {
+			t.Errorf("%v: %d %q", args, code, out)
+		}
+	}
+	if _, out, _ := run(t, stranger, "__complete", "set", "table", "a", "se"); !strings.Contains(out, "seats=") || strings.Contains(out, "guestCount") {
+		t.Errorf("properties: %q", out)
+	}
+}
