@@ -68,7 +68,7 @@ func deployment(e *env, _ []any) (any, error) {
 			values.Set(p.Name, NewObject("type", p.Type, "value", p.Value))
 		}
 	}
-	properties := NewObject("template", e.world.t.Plain(), "templateHash", uniqueOf(JSON(e.world.t.Plain())), "parameters", values, "mode", mode, "provisioningState", "Accepted")
+	properties := NewObject("template", e.world.t.Plain(), "templateHash", e.world.t.fingerprint(), "parameters", values, "mode", mode, "provisioningState", "Accepted")
 	if o.Link != "" {
 		properties.Set("templateLink", NewObject("uri", o.Link))
 	}
@@ -196,6 +196,9 @@ func typeAndNames(args []any, beforeMax int) (before []string, typ string, names
 		return nil, "", nil, fmt.Errorf("no argument is a resource type such as 'Microsoft.ServiceBus/namespaces'")
 	}
 	before, typ, names = texts[:at], strings.Trim(texts[at], "/"), texts[at+1:]
+	if strings.Count(typ, "/") > len(names) { // several names in one argument
+		names = strings.Split(strings.Join(names, "/"), "/")
+	}
 	if steps := strings.Count(typ, "/"); len(names) != steps {
 		return nil, "", nil, fmt.Errorf("the type %s needs %d names, one for each step, and has %d", typ, steps, len(names))
 	}
@@ -288,6 +291,8 @@ func (e *env) target(function, text string) (id string, found *Resource, err err
 	id = text
 	if found != nil {
 		id = found.ID
+	} else if !strings.HasPrefix(text, "/") && e.world.open && e.stage.hasUnnamed(text) {
+		return "", nil, nil // it may be the one whose name is not known yet
 	} else if !strings.HasPrefix(text, "/") {
 		return "", nil, fmt.Errorf("%s: '%s' is no resource of the template; write resourceId('TYPE', 'NAME') for one that is elsewhere", function, text)
 	}
@@ -324,7 +329,7 @@ func reference(e *env, args []any) (any, error) {
 	if version == "" && found != nil {
 		version = found.APIVersion
 	}
-	if e.world.o.Runtime == nil {
+	if e.world.o.Runtime == nil || id == "" {
 		return &Unknown{Text: fmt.Sprintf("[reference('%s')]", id)}, nil
 	}
 	return e.world.o.Runtime.Reference(id, version, full)
@@ -397,7 +402,7 @@ func listCall(e *env, n call) (any, error) {
 	if len(args) > 2 {
 		body = args[2]
 	}
-	if e.world.o.Runtime == nil {
+	if e.world.o.Runtime == nil || id == "" {
 		return &Unknown{Text: fmt.Sprintf("[%s('%s')]", n.name, id)}, nil
 	}
 	v, err := e.world.o.Runtime.List(n.name, id, version, body)

@@ -145,6 +145,9 @@ func (r *Resource) given(e *env, list *jsonc.Value) map[string]Given {
 			v, failed := part.walked(f.Value)
 			holder, ok := v.(*Object)
 			value, has := holder.Get("value")
+			if u, unknown := v.(*Unknown); unknown && !failed {
+				value, has, ok = u, true, true
+			}
 			if !failed && (!ok || !has) {
 				e.report(f.Value, part.path, errors.New("a parameter is given as an object with a value"))
 			}
