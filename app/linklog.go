@@ -79,6 +79,15 @@ func (l *linkLog) Stands(ctx context.Context, m journal.Mark) (bool, error) {
 	return log.Stands(ctx, m)
 }
 
+// ChainedAt implements link.Log.
+func (l *linkLog) ChainedAt(ctx context.Context, at journal.Position) (uint64, error) {
+	log, _, err := l.opened(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return log.ChainedAt(ctx, at)
+}
+
 // Size implements link.Log.
 func (l *linkLog) Size(ctx context.Context) (journal.Size, error) {
 	log, _, err := l.opened(ctx)

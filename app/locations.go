@@ -157,7 +157,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 			return lease.Node, lease.Address, err == nil && found && lease.Node != ""
 		},
 		Colleague: func(address string) http.RoundTripper { return hopTransport(address, p.secret) },
-		Seed:      p.seed,
+		Seed:      p.store.Seed,
 		Reopen: func(ctx context.Context, unit string) error {
 			err := p.bus.Reopen(ctx, unit)
 			if fault.Is(err, fault.NotFound) {
@@ -319,17 +319,4 @@ func (p *Platform) toOwner(conn net.Conn, about introduction) bool {
 	}
 	hop.Join(p.life, conn, there)
 	return true
-}
-
-// seed keeps a snapshot as the beginning of a generation that nobody uses yet. What an
-// attempt that was interrupted left there is removed.
-func (p *Platform) seed(ctx context.Context, unit string, generation int, s journal.Snapshot) error {
-	err := p.store.Seed(ctx, unit, generation, s)
-	if !errors.Is(err, journal.ErrSeeded) {
-		return err
-	}
-	if err := p.store.Remove(ctx, unit, generation); err != nil {
-		return err
-	}
-	return p.store.Seed(ctx, unit, generation, s)
 }

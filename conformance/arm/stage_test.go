@@ -47,7 +47,13 @@ const (
 
 func newStage(t *testing.T, needs ...server.Resource) *stage {
 	t.Helper()
-	s := &stage{T: t, server: servertest.Start(t, needs)}
+	return stageOf(t, servertest.Start(t, needs))
+}
+
+// stageOf is a stage over a server that runs.
+func stageOf(t *testing.T, srv *server.Server) *stage {
+	t.Helper()
+	s := &stage{T: t, server: srv}
 	ctx, cancel := context.WithTimeout(t.Context(), stageTime)
 	t.Cleanup(cancel)
 	s.ctx = ctx

@@ -4,11 +4,10 @@
 //
 // The module's tests are copied out of the module cache, unchanged, and
 // compiled. They dial fixed ports, so they run in a network namespace of their
-// own, where those ports are free, against two servers: one with a Standard
-// namespace, one with a Premium one. One thing is a double: the token endpoint of
-// managed identity, whose tokens are shared access signatures. One test measures
-// the time a network takes, and gets a slower one (region.go). Everything else is
-// the server's own.
+// own, where those ports are free and the cloud's host names lead to one server
+// with two namespaces, a Standard and a Premium one. Nothing in front of it is a
+// double: the admin API and the tokens of managed identity are the server's own.
+// One test measures the time a network takes, and gets a slower one (region.go).
 //
 // It prints how many tests passed, failed and were skipped, and fails when a
 // test that covered.txt names did not pass. It needs Linux, with root or user

@@ -9,8 +9,8 @@ import (
 	"unsafe"
 )
 
-// enterPrivateNetwork runs this command again, with other arguments, in a
-// network namespace of its own.
+// enterPrivateNetwork runs this command again, with other arguments, with a network
+// and mounts of its own.
 func enterPrivateNetwork(ctx context.Context, args ...string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -18,7 +18,7 @@ func enterPrivateNetwork(ctx context.Context, args ...string) error {
 	}
 	cmd := exec.CommandContext(ctx, self, args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	attr := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	if os.Getuid() != 0 {
 		attr.Cloneflags |= syscall.CLONE_NEWUSER
 		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
@@ -27,6 +27,17 @@ func enterPrivateNetwork(ctx context.Context, args ...string) error {
 	cmd.SysProcAttr = attr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("in a private network (needs root or user namespaces): %w", err)
+	}
+	return nil
+}
+
+// useHosts lays a file over /etc/hosts, for this process and those it starts.
+func useHosts(path string) error {
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("keep mounts to ourselves: %w", err)
+	}
+	if err := syscall.Mount(path, "/etc/hosts", "", syscall.MS_BIND, ""); err != nil {
+		return fmt.Errorf("lay %s over /etc/hosts: %w", path, err)
 	}
 	return nil
 }

@@ -12,3 +12,5 @@ var errLinux = errors.New("the suite needs a private network, which only Linux g
 func enterPrivateNetwork(context.Context, ...string) error { return errLinux }
 
 func raiseLoopback() error { return errLinux }
+
+func useHosts(string) error { return errLinux }

@@ -12,14 +12,14 @@ import (
 // A test of the SDK measures how much arrives within a moment, which takes a network
 // that is not infinitely fast: it gets one as to a region of the cloud.
 const (
-	distantTest = "TestReceiveWithDifferentWaitTime"
-	distantHost = "127.0.0.4"
+	distantTest    = "TestReceiveWithDifferentWaitTime"
+	distantAddress = "127.0.0.4"
 	// distantBytesPerSecond is 100 Mbit/s, in pieces of distantPieceBytes.
 	distantBytesPerSecond = 100_000_000 / 8
 	distantPieceBytes     = 16 << 10
 )
 
-// region listens at distantHost and passes on what comes to host, no faster than that.
+// region listens at distantAddress and passes on what comes to address, no faster than that.
 type region struct {
 	listeners []net.Listener
 	running   sync.WaitGroup
@@ -29,12 +29,12 @@ type region struct {
 func openRegion(ctx context.Context) (*region, error) {
 	r := &region{}
 	for _, port := range []string{"443", "5671"} {
-		ln, err := net.Listen("tcp", net.JoinHostPort(distantHost, port))
+		ln, err := net.Listen("tcp", net.JoinHostPort(distantAddress, port))
 		if err != nil {
 			return nil, errors.Join(err, r.Close())
 		}
 		r.listeners = append(r.listeners, ln)
-		r.running.Go(func() { r.accept(ctx, ln, net.JoinHostPort(host, port)) })
+		r.running.Go(func() { r.accept(ctx, ln, net.JoinHostPort(address, port)) })
 	}
 	return r, nil
 }

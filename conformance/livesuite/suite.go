@@ -103,14 +103,14 @@ func runTests(ctx context.Context, dir, run string, env func(host string) []stri
 	defer out.Close()
 	for _, pkg := range packages {
 		fmt.Fprintln(os.Stderr, "running the tests of", sdk, pkg.path)
-		if err := runPackage(ctx, dir, pkg, out, env(host), "-test.run="+run, "-test.skip=^"+distantTest+"$"); err != nil {
+		if err := runPackage(ctx, dir, pkg, out, env(standard), "-test.run="+run, "-test.skip=^"+distantTest+"$"); err != nil {
 			return err
 		}
 	}
 	if wanted, err := regexp.MatchString(run, distantTest); err != nil || !wanted {
 		return err
 	}
-	return runPackage(ctx, dir, rootPackage, out, env(distantHost), "-test.run=^"+distantTest+"$")
+	return runPackage(ctx, dir, rootPackage, out, env(distant), "-test.run=^"+distantTest+"$")
 }
 
 // runPackage runs tests of one package. That some fail is no error.

@@ -16,10 +16,11 @@ import (
 	"weir/kernel/identity"
 )
 
-// caller is who asks, and from where.
+// caller is who asks, from where and how.
 type caller struct {
 	Principal identity.Principal `json:"principal"`
 	Peer      string             `json:"peer"`
+	Secure    bool               `json:"secure"` // in TLS
 }
 
 type callerKey struct{}
@@ -80,7 +81,7 @@ func (a *API) allowed(action string, next http.HandlerFunc) http.HandlerFunc {
 func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err error) {
 	if kind := fault.KindOf(err); kind == fault.Unauthorized || kind == fault.Forbidden {
 		_ = a.o.Audit.Note(r.Context(), audit.Entry{ // of a refusal it returns at once
-			Caller: c.Principal.Name, Action: r.Method, Scope: r.URL.Path, Door: "arm", Peer: c.Peer,
+			Caller: c.Principal.String(), Object: c.Principal.ObjectID(), Action: r.Method, Scope: r.URL.Path, Door: "arm", Peer: c.Peer,
 			Outcome: audit.Refused, Code: answer.Code(err), Reason: fault.Sentence(err), Correlation: w.Header().Get("x-ms-request-id"),
 		})
 	}
@@ -90,13 +91,14 @@ func (a *API) turnAway(w http.ResponseWriter, r *http.Request, c caller, err err
 // caller finds out who asks. What comes from another node of the location was judged
 // there, and says who asked.
 func (a *API) caller(r *http.Request) (caller, error) {
-	c := caller{Peer: PeerOf(r).String()}
-	if a.fromNode(r) {
-		if text := r.Header.Get(callerHeader); text != "" {
-			return c, read(text, &c)
-		}
+	c := caller{Peer: PeerOf(r).String(), Secure: r.TLS != nil}
+	if a.own(r) {
 		c.Principal = administrator()
 		return c, nil
+	}
+	if a.fromNode(r) {
+		err := read(r.Header.Get(callerHeader), &c)
+		return c, err
 	}
 	if a.o.Caller != nil {
 		var err error
@@ -116,10 +118,8 @@ const callerHeader = "Weir-Caller"
 
 // vouch says to another node who asked.
 func vouch(p *httputil.ProxyRequest) {
-	p.Out.Header.Del(callerHeader)
-	if text, err := json.Marshal(callerOf(p.In.Context())); err == nil { // a struct of texts always marshals
-		p.Out.Header.Set(callerHeader, base64.StdEncoding.EncodeToString(text))
-	}
+	text, _ := json.Marshal(callerOf(p.In.Context())) // without it the other node lets nobody in
+	p.Out.Header.Set(callerHeader, base64.StdEncoding.EncodeToString(text))
 }
 
 func read(text string, c *caller) error {

@@ -292,6 +292,7 @@ func (a *API) armDoor() *arm.Door {
 		Registry: a.o.Registry, Default: a.o.Scope, Location: a.o.Location, TenantID: a.o.TenantID,
 		Caller:    func(r *http.Request) (identity.Principal, error) { return callerOf(r.Context()).Principal, nil },
 		Peer:      func(r *http.Request) string { return callerOf(r.Context()).Peer },
+		Secure:    func(r *http.Request) bool { return callerOf(r.Context()).Secure },
 		Authorize: a.o.Authorize, Audit: a.o.Audit,
 		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled, Host: a.o.Host,
 		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Deployments: a.o.Deployments, Logger: a.o.Logger,
@@ -320,6 +321,8 @@ string is enough:
   /status            units, owners, positions                      (token)
   /deploy            POST a YAML or JSON file, or a Config.json    (token)
   /subscriptions/... resources by id, as in Azure Resource Manager (token)
+  /{entity}          the admin API of Azure's Service Bus clients   (key)
+  /{entity}/messages send and receive with plain HTTP              (key)
 
 The token is in the file admin-token of the server's data directory:
 

@@ -251,7 +251,7 @@ func TestManagementNeedsTheToken(t *testing.T) {
 			t.Errorf("%s refuses the token", path)
 		}
 	}
-	if got := ask(t, server, "GET", "/status", "", "Authorization", "", "X-Test-Node", "1"); got.status != 200 {
+	if got := ask(t, server, "GET", "/status", "", "Authorization", "", "X-Test-Node", "1", OwnHeader, "1"); got.status != 200 {
 		t.Errorf("from a node: %d", got.status)
 	}
 	for _, path := range []string{"/", "/healthz/live", "/healthz/ready", "/health", "/metrics"} {

@@ -50,6 +50,9 @@ type Options struct {
 	// Peer is the address a request came from. nil: what the connection says.
 	Peer func(*http.Request) string
 
+	// Secure says whether a request's caller came in TLS. nil: what the connection says.
+	Secure func(*http.Request) bool
+
 	// Counts gives the properties a service counts rather than keeps. nil: there are none.
 	Counts func(resource.Document) map[string]any
 	// Applied returns when what is declared around a resource is in force. nil: nothing to

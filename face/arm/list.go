@@ -34,11 +34,31 @@ func (q *request) children(in resource.ID, step string) (reply, error) {
 	if t.Absent != "" {
 		return list[any](nil)
 	}
+	if query := q.URL.Query(); query.Get("$filter") == "" && query.Get("$skip") == "" && t.Always == "" {
+		return q.pageOf(in, t)
+	}
 	docs, _, err := q.o.Registry.List(q.Context(), in, t.Name)
 	if err != nil {
 		return reply{}, err
 	}
 	return q.page(docs, nil)
+}
+
+// pageOf is page for what is not filtered: only what is shown is read.
+func (q *request) pageOf(in resource.ID, t *resource.Type) (reply, error) {
+	after, err := q.after()
+	if err != nil {
+		return reply{}, err
+	}
+	top, err := number(q.URL.Query(), "$top", pageMax)
+	if err != nil {
+		return reply{}, err
+	}
+	docs, more, err := q.o.Registry.PageAfter(q.Context(), in, t.Name, after, min(top, pageMax))
+	if err != nil {
+		return reply{}, err
+	}
+	return q.shown(docs, more, nil)
 }
 
 // providerWord answers {scope}/providers/{provider}/{word}: the list of a type, or what a
@@ -204,9 +224,6 @@ func (q *request) page(docs []resource.Document, show func(resource.Document) an
 }
 
 func (q *request) pageUnfiltered(docs []resource.Document, show func(resource.Document) any) (reply, error) {
-	if show == nil {
-		show = func(d resource.Document) any { return q.public(d) }
-	}
 	query := q.URL.Query()
 	slices.SortFunc(docs, func(a, b resource.Document) int { return strings.Compare(a.ID.Key(), b.ID.Key()) })
 	skip, err := number(query, "$skip", 0)
@@ -217,30 +234,46 @@ func (q *request) pageUnfiltered(docs []resource.Document, show func(resource.Do
 	if err != nil {
 		return reply{}, err
 	}
+	after, err := q.after()
+	if err != nil {
+		return reply{}, err
+	}
 	docs = docs[min(skip, len(docs)):]
-	if token := query.Get("$skiptoken"); token != "" {
-		after, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil {
-			return reply{}, fault.New(fault.Invalid, "The $skiptoken %q is not one this server gave.", token)
-		}
-		from, found := slices.BinarySearchFunc(docs, string(after), func(d resource.Document, key string) int { return strings.Compare(d.ID.Key(), key) })
+	if after != "" {
+		from, found := slices.BinarySearchFunc(docs, after, func(d resource.Document, key string) int { return strings.Compare(d.ID.Key(), key) })
 		if found {
 			from++
 		}
 		docs = docs[from:]
 	}
-	body := map[string]any{}
-	if top = min(top, pageMax); len(docs) > top {
-		docs = docs[:top]
-		if top > 0 {
-			body["nextLink"] = q.next(docs[top-1])
-		}
+	top = min(top, pageMax)
+	more := len(docs) > top
+	return q.shown(docs[:min(top, len(docs))], more, show)
+}
+
+// after is the key of the last resource of the page before, from its $skiptoken.
+func (q *request) after() (string, error) {
+	token := q.URL.Query().Get("$skiptoken")
+	key, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil {
+		return "", fault.New(fault.Invalid, "The $skiptoken %q is not one this server gave.", token)
 	}
-	shown := make([]any, 0, len(docs))
+	return string(key), nil
+}
+
+// shown is one page, with a link to the next when more follow.
+func (q *request) shown(docs []resource.Document, more bool, show func(resource.Document) any) (reply, error) {
+	if show == nil {
+		show = func(d resource.Document) any { return q.public(d) }
+	}
+	all := make([]any, 0, len(docs))
 	for _, d := range docs {
-		shown = append(shown, show(d))
+		all = append(all, show(d))
 	}
-	body["value"] = shown
+	body := map[string]any{"value": all}
+	if more && len(docs) > 0 {
+		body["nextLink"] = q.next(docs[len(docs)-1])
+	}
 	return ok(body)
 }
 

@@ -71,7 +71,11 @@ func (q *request) later(v verb, id resource.ID) map[string]string {
 
 // origin is how the caller reached this server.
 func (q *request) origin() string {
-	if q.TLS != nil {
+	secure := q.TLS != nil
+	if q.o.Secure != nil {
+		secure = q.o.Secure(q.Request)
+	}
+	if secure {
 		return "https://" + q.Host
 	}
 	return "http://" + q.Host

@@ -82,7 +82,7 @@ func (q *request) note(err error) error {
 		return err
 	}
 	e := audit.Entry{
-		Caller: q.who.Name, Action: q.action, Scope: q.scope, Door: "arm", Peer: q.peer(), Outcome: audit.Succeeded, Correlation: q.correlation,
+		Caller: q.who.String(), Object: q.who.ObjectID(), Action: q.action, Scope: q.scope, Door: "arm", Peer: q.peer(), Outcome: audit.Succeeded, Correlation: q.correlation,
 	}
 	if err != nil {
 		e.Outcome, e.Code, e.Reason = audit.Failed, answer.Code(err), fault.Sentence(err)

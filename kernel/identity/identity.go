@@ -154,6 +154,9 @@ type Grants interface {
 	// Permits says whether an entity of the namespace may be used; "" is the
 	// namespace. The path is canonical.
 	Permits(entity string, need Claims) bool
+	// Manages says whether a resource of the namespace may be read, written or deleted
+	// (read, write, delete), by its canonical path: an entity, a rule, a list of them.
+	Manages(path, verb string) bool
 }
 
 // Check says whether the principal may do what needs those claims at an entity's
@@ -176,6 +179,16 @@ func (p Principal) Check(path string, need Claims, now time.Time) error {
 		return MissingClaims(need)
 	}
 	return nil
+}
+
+// CheckManage says whether the principal may read, write or delete what a path names as
+// a declaration: by the claim Manage, or by roles that grant just that.
+func (p Principal) CheckManage(path, verb string, now time.Time) error {
+	err := p.Check(path, Manage, now)
+	if err != nil && fault.Is(err, fault.Forbidden) && p.Kind == Bearer && p.Grants != nil && p.Grants.Manages(EntityPath(path), verb) {
+		return nil
+	}
+	return err
 }
 
 // ObjectID is the object id of a token's subject, empty for others.

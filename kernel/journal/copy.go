@@ -92,7 +92,37 @@ func (j *Journal) Stands(ctx context.Context, m Mark) (bool, error) {
 		return false, err
 	}
 	h, _, err := record.Decode(m.At, rec)
-	return err == nil && h.Sum == m.Sum, j.named(err)
+	if err != nil || h.Sum == m.Sum {
+		return err == nil, j.named(err)
+	}
+	// A copy that began with a snapshot knows the chain, not what a fenced writer left.
+	chained, err := j.ChainedAt(ctx, m.At)
+	return err == nil && chained == m.Sum, err
+}
+
+// ChainedAt returns the checksum of the newest record at or before a position that is of
+// the chain: see record.ChainedAt. It reads a few hundred records at most. 0: it can not
+// be told.
+func (j *Journal) ChainedAt(ctx context.Context, at Position) (uint64, error) {
+	size, err := j.size(ctx)
+	if err != nil || at == 0 {
+		return 0, err
+	}
+	if size.Last < size.First && at == size.Last {
+		seed, err := j.seeded(ctx, size)
+		return seed.Sum, err
+	}
+	if at < size.First || at > size.Last {
+		return 0, nil
+	}
+	return record.ChainedAt(at, size.First, func(at Position) (record.Header, error) {
+		rec, err := j.record(ctx, at)
+		if err != nil {
+			return record.Header{}, err
+		}
+		h, _, err := record.Decode(at, rec)
+		return h, j.named(err)
+	})
 }
 
 // MarkAt returns the mark of a position that is stored. Error: ErrTrimmed when it is not

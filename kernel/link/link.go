@@ -67,6 +67,7 @@ var (
 type Log interface {
 	Records(ctx context.Context, after journal.Mark, fn func(recs [][]byte, end journal.Position) error) error
 	Stands(ctx context.Context, m journal.Mark) (bool, error)
+	ChainedAt(ctx context.Context, at journal.Position) (uint64, error)
 	Size(ctx context.Context) (journal.Size, error)
 }
 

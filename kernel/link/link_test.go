@@ -451,3 +451,31 @@ func TestAPeerThatLeavesBeforeTheAnswerIsNotConnected(t *testing.T) {
 		t.Error("connected to nobody")
 	}
 }
+
+// TestACopyThatCameByAnotherWayIsNotServed: its newest record is there, and what lies
+// before it is not the same.
+func TestACopyThatCameByAnotherWayIsNotServed(t *testing.T) {
+	log := newShelf()
+	log.append(1, []byte("one"))
+	log.append(1, []byte("two"))
+	s := link.NewSender(link.SenderOptions{Unit: "u", Location: "west", Log: log})
+	s.Configure(watched(link.Async, ""))
+	mark := log.mark()
+	for want, chained := range map[core.Verdict]uint64{core.OK: mark.Sum, core.Fork: mark.Sum + 1} {
+		here, there := net.Pipe()
+		go s.Serve(t.Context(), there)
+		body := core.Hello{Version: core.Version, Unit: "u", Location: "east", Term: 1, After: mark, Chained: chained}.Append(make([]byte, core.HeadBytes))
+		core.Seal(body, core.KindHello, 0)
+		if _, err := here.Write(body); err != nil {
+			t.Fatal(err)
+		}
+		head := make([]byte, core.HeadBytes+1)
+		if _, err := io.ReadFull(here, head); err != nil {
+			t.Fatal(err)
+		}
+		if got := core.Verdict(head[core.HeadBytes]); got != want {
+			t.Errorf("chained %016x: %s, want %s", chained, got, want)
+		}
+		here.Close()
+	}
+}

@@ -118,7 +118,7 @@ func (v *serving) answer(ctx context.Context, h core.Hello) (core.Answer, uint64
 	if refused {
 		return a, 0
 	}
-	found, extent := s.find(ctx, h.After)
+	found, extent := s.find(ctx, h.After, h.Chained)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	a, session, lost := s.core.Hello(h, found, extent, wall.Now())
@@ -131,12 +131,18 @@ func (v *serving) answer(ctx context.Context, h core.Hello) (core.Answer, uint64
 	return a, lost
 }
 
-// find asks the log for a mark.
-func (s *Sender) find(ctx context.Context, m journal.Mark) (core.Found, core.Extent) {
+// find asks the log for a mark, and whether the copy has come to it by the same way: of
+// two histories that have parted one may hold a record that a writer of the other left.
+func (s *Sender) find(ctx context.Context, m journal.Mark, chained uint64) (core.Found, core.Extent) {
 	extent, err := s.extent(ctx)
 	stands := false
 	if err == nil {
 		stands, err = s.o.Log.Stands(ctx, m)
+	}
+	if stands && err == nil && chained != 0 {
+		var here uint64
+		here, err = s.o.Log.ChainedAt(ctx, m.At)
+		stands = here == 0 || here == chained
 	}
 	if d, ok := errors.AsType[*journal.Damage](err); ok && (d.Finding == record.Fork || d.Finding == record.Lost) {
 		stands, err = false, nil

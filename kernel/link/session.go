@@ -21,6 +21,8 @@ type session struct {
 	w     *wire
 	into  replica.CopyLog
 	after journal.Mark
+	// chained is the checksum of the newest record of the chain there.
+	chained uint64
 
 	copies  chan core.Copy // what came, to be stored
 	under   chan storing   // what is being stored, in order
@@ -52,6 +54,9 @@ func (r *Receiver) session(ctx context.Context, into replica.CopyLog) (*session,
 	if err != nil {
 		return s, local(fmt.Errorf("ask where the copy ends: %w", err))
 	}
+	if s.chained, err = into.ChainedAt(ctx, after.At); err != nil {
+		return s, local(fmt.Errorf("ask how the copy comes to its end: %w", err))
+	}
 	s.after = after
 	dialing, cancel := context.WithTimeout(ctx, r.o.Limits.HelloTimeout)
 	conn, err := r.o.Dial(dialing)
@@ -69,7 +74,7 @@ func (r *Receiver) session(ctx context.Context, into replica.CopyLog) (*session,
 func (s *session) run(ctx context.Context) error {
 	r := s.r
 	r.mu.Lock()
-	hello := r.core.Hello(s.after, r.o.Term(), wall.Now())
+	hello := r.core.Hello(s.after, s.chained, r.o.Term(), wall.Now())
 	r.mu.Unlock()
 
 	var stores errgroup.Group

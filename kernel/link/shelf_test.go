@@ -114,6 +114,17 @@ func (s *shelf) Stands(_ context.Context, m journal.Mark) (bool, error) {
 	return h.Sum == m.Sum, err
 }
 
+// ChainedAt is as that of journal.Journal, of a log in which nobody left anything.
+func (s *shelf) ChainedAt(_ context.Context, at journal.Position) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at < s.first || at > s.tail.Last || len(s.recs) == 0 {
+		return 0, nil
+	}
+	h, _, err := record.Decode(at, s.recs[at-s.first])
+	return h.Sum, err
+}
+
 // Size is as that of journal.Journal.
 func (s *shelf) Size(context.Context) (journal.Size, error) {
 	s.mu.Lock()

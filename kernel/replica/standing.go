@@ -49,6 +49,7 @@ type Source interface {
 // CopyLog is the log that a Source writes to.
 type CopyLog interface {
 	Mark(ctx context.Context) (journal.Mark, error)
+	ChainedAt(ctx context.Context, at journal.Position) (uint64, error)
 	Copy(ctx context.Context, after journal.Mark, recs [][]byte) *journal.Pending
 }
 

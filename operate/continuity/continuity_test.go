@@ -66,7 +66,8 @@ func (p *past) MarkAt(_ context.Context, at journal.Position) (journal.Mark, err
 func (p *past) Stands(_ context.Context, m journal.Mark) (bool, error) {
 	return m.At >= p.first && m.At <= p.last && m.Sum == p.sum(m.At, false), nil
 }
-func (p *past) Close() {}
+func (p *past) ChainedAt(context.Context, journal.Position) (uint64, error) { return 0, nil }
+func (p *past) Close()                                                      {}
 
 // Where histories parted is found whatever was kept, in as many questions as it has bits.
 func TestPartingIsFound(t *testing.T) {
@@ -181,6 +182,7 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 func TestOldJournalsAreRemoved(t *testing.T) {
 	var removed []int
 	c := New(Options{
+		Notes:       paperNotes{},
 		Generations: func(context.Context, string) ([]int, error) { return []int{0, 1, 2, 3, 4}, nil },
 		Remove: func(_ context.Context, _ string, generation int) error {
 			removed = append(removed, generation)
@@ -202,4 +204,16 @@ func TestOldJournalsAreRemoved(t *testing.T) {
 	if fmt.Sprint(removed) != "[1 2]" {
 		t.Errorf("removed %v", removed)
 	}
+}
+
+// paperNotes keep notes in memory.
+type paperNotes map[string]string
+
+func (p paperNotes) Get(_ context.Context, key string) ([]byte, uint64, error) {
+	return []byte(p[key]), uint64(len(p[key])), nil
+}
+
+func (p paperNotes) Put(_ context.Context, key string, data []byte, _ uint64) (uint64, error) {
+	p[key] = string(data)
+	return uint64(len(data)), nil
 }

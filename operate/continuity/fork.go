@@ -13,6 +13,8 @@ import (
 type standsQuestion struct {
 	Unit string       `json:"unit"`
 	Mark journal.Mark `json:"mark"`
+	// Chained is the checksum of the newest record of the chain there; 0: not known.
+	Chained uint64 `json:"chained,omitempty"`
 }
 
 // standsAnswer is the answer; Trimmed: it can not be told any more, and Began is about
@@ -39,6 +41,11 @@ func (g *group) stands(ctx context.Context, q standsQuestion) (standsAnswer, err
 	if errors.Is(err, journal.ErrTrimmed) {
 		a.Trimmed, err = true, nil
 	}
+	if a.Stands && err == nil && q.Chained != 0 {
+		var here uint64
+		here, err = h.ChainedAt(ctx, q.Mark.At)
+		a.Stands = here == 0 || here == q.Chained
+	}
 	return a, err
 }
 
@@ -47,7 +54,11 @@ func (g *group) stands(ctx context.Context, q standsQuestion) (standsAnswer, err
 // halving.
 func (g *group) parting(ctx context.Context, cfg config, unit string, h History) (journal.Mark, error) {
 	return parting(ctx, unit, h, func(m journal.Mark) (said standsAnswer, err error) {
-		err = g.ask(ctx, cfg, http.MethodPost, "/stands", standsQuestion{unit, m}, &said)
+		chained, err := h.ChainedAt(ctx, m.At)
+		if err != nil {
+			return said, err
+		}
+		err = g.ask(ctx, cfg, http.MethodPost, "/stands", standsQuestion{unit, m, chained}, &said)
 		return said, err
 	})
 }

@@ -1,6 +1,7 @@
 package continuity
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,8 +68,8 @@ func (c *Controller) keepGeneration(ctx context.Context, unit string, generation
 		return err
 	}
 	for {
-		_, revision, err := c.o.Notes.Get(ctx, unitKey(unit))
-		if err != nil {
+		had, revision, err := c.o.Notes.Get(ctx, unitKey(unit))
+		if err != nil || bytes.Equal(had, data) {
 			return err
 		}
 		if _, err = c.o.Notes.Put(ctx, unitKey(unit), data, revision); !errors.Is(err, journal.ErrNoteChanged) {

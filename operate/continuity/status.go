@@ -322,8 +322,8 @@ func (c *Controller) PeerHandler(peer string) http.Handler {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), switchLimit/2)
 		defer cancel()
-		cfg, _ := g.look()
-		return nil, core.Taken(g.hands(ctx), g.coreOf(cfg), change)
+		cfg, n := g.look()
+		return nil, core.Taken(g.hands(ctx), g.coreOf(cfg), n, change)
 	})
 	return mux
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // tidy removes journals that nobody needs any more: those that were not needed a while ago
-// either, so that no node has them open.
+// either, so that no node has them open. It also keeps beside the note which generations
+// are in use, which a node that died after it changed the note did not.
 func (g *group) tidy(ctx context.Context, cfg config, n note) {
 	if g.c.o.Generations == nil || time.Since(g.tidied) < tidyEvery {
 		return
@@ -18,6 +19,9 @@ func (g *group) tidy(ctx context.Context, cfg config, n note) {
 	before := g.spent
 	g.spent = map[string][]int{}
 	for unit := range n.Units {
+		if err := g.c.keepGeneration(ctx, unit, n.Generation(unit)); err != nil {
+			g.c.log.Debug("the generation of a unit could not be kept", "unit", unit, "error", err)
+		}
 		there, err := g.c.o.Generations(ctx, unit)
 		if err != nil {
 			g.c.log.Debug("the journals of a unit could not be listed", "unit", unit, "error", err)

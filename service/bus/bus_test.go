@@ -24,7 +24,7 @@ import (
 
 // house is a bus with its registry, on journals in memory, without an app.
 type house struct {
-	t        *testing.T
+	t        testing.TB
 	registry *resource.Registry
 	bus      *Service
 	addr     string
@@ -39,10 +39,10 @@ func (local) Fresh(context.Context) error { return nil }
 
 const scope = "/subscriptions/s/resourceGroups/g"
 
-func newHouse(t *testing.T) *house {
+func newHouse(t testing.TB) *house {
 	t.Helper()
 	h := &house{t: t, journals: map[string]*journaltest.Memory{}, leases: journaltest.NewMemoryLeases()}
-	types, err := resource.NewTypes(Types()...)
+	types, err := resource.NewTypes(append(Types(), resource.LockType())...)
 	h.must(err)
 	h.registry = resource.NewRegistry(types, nil)
 	unit, err := h.open(t.Context(), replica.Options{Unit: "registry", Node: "n1", Machine: h.registry})

@@ -142,7 +142,7 @@ func counts(ns *namespace.Namespace, kind broker.Kind, path string) (all map[str
 			all["sizeInBytes"] = c.SizeBytes
 		}
 		if kind == broker.Topic {
-			all["subscriptionCount"] = subscriptions(b, path)
+			all["subscriptionCount"] = c.Subscriptions
 		}
 	})
 	return all
@@ -150,12 +150,3 @@ func counts(ns *namespace.Namespace, kind broker.Kind, path string) (all map[str
 
 // moment writes a time as ARM does; none is the year 1.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.0000000Z07:00") }
-
-func subscriptions(b *broker.Broker, topic string) (n int64) {
-	for _, d := range b.Definitions() {
-		if d.Kind == broker.Subscription && strings.EqualFold(topicOf(d.Name), topic) {
-			n++
-		}
-	}
-	return n
-}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 
 	"weir/kernel/fault"
@@ -32,14 +31,18 @@ type Asked struct {
 // apiVersion is how clients of the admin API write one; Resource Manager's has a day.
 var apiVersion = regexp.MustCompile(`^\d{4}-\d{2}$`)
 
-// Mine reports whether a request is certainly the Service Bus's: it shows a shared
-// access signature, or an api-version as its clients write them. Other requests may be,
-// when nobody else knows their path.
+// Mine reports whether a request is certainly the Service Bus's: it has a path of
+// messages, an api-version as its clients write them, or a shared access signature and
+// no api-version. Other requests may be, when nobody else knows their path.
 func Mine(r *http.Request) bool {
-	if kind, _ := answer.TokenOf(r.Header.Get("Authorization")); strings.HasSuffix(kind, "sastoken") {
+	if rest.Mine(r) {
 		return true
 	}
-	return rest.Mine(r) || apiVersion.MatchString(r.URL.Query().Get("api-version"))
+	if version := r.URL.Query().Get("api-version"); version != "" {
+		return apiVersion.MatchString(version)
+	}
+	kind, _ := answer.TokenOf(r.Header.Get("Authorization"))
+	return kind == answer.KindSAS
 }
 
 // ownerWait is how long a request waits while a namespace changes hands.

@@ -87,7 +87,7 @@ func TestDeclare(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, file, got string) {
+func compare(t testing.TB, file, got string) {
 	t.Helper()
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {

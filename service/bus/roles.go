@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/kernel/resource"
@@ -50,7 +51,7 @@ func (c credentials) bearer(ns, token string, peer identity.Peer) (identity.Prin
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), verifyWait)
 	defer cancel()
-	p, err := c.s.o.Tokens.Verify(ctx, token, audiences(ns), peer, time.Now())
+	p, err := c.s.o.Tokens.Verify(ctx, token, audiences(ns), peer, wall.Now())
 	if err != nil {
 		return identity.Principal{}, err
 	}
@@ -90,17 +91,35 @@ func (g grants) Permits(entity string, need identity.Claims) bool {
 }
 
 // mayWrite says whether the entity may be changed as a resource.
-func (g grants) mayWrite(entity string) bool {
-	for _, id := range g.places(entity) {
+func (g grants) mayWrite(entity string) bool { return g.Manages(entity, "write") }
+
+// Manages implements identity.Grants: by the control actions of the resource's type.
+func (g grants) Manages(path, verb string) bool {
+	for _, id := range g.places(path) {
 		typ := typeNamespace
 		if rest, ok := strings.CutPrefix(strings.ToLower(id), g.ns.Key()+"/"); ok {
 			typ += "/" + typesIn(rest)
 		}
-		if g.tokens.Allows(g.p, typ+"/write", id, false) {
+		typ += listed(path)
+		if g.tokens.Allows(g.p, typ+"/"+verb, id, false) {
 			return true
 		}
 	}
 	return false
+}
+
+// listed is the type of what a path lists, behind the type of what it lies in; empty
+// for what is no list.
+func listed(path string) string {
+	if of, ok := strings.CutPrefix(path, "$resources/"); ok {
+		return "/" + of
+	}
+	for _, of := range []string{"/subscriptions", "/rules"} {
+		if strings.HasSuffix(path, of) {
+			return of
+		}
+	}
+	return ""
 }
 
 // typesIn leaves the types of a path of types and names.
@@ -123,23 +142,25 @@ func (g grants) anywhere(entity, action string, data bool) bool {
 	return false
 }
 
-// places are the ids an entity's path may have as a resource. Queues and topics share
-// their names, so that at most one of two is there.
-func (g grants) places(entity string) []string {
+// places are the ids a path may have as a resource. Queues and topics share their
+// names, so that at most one of two is there. Lists are what they lie in; those of queues
+// and of topics are the namespace.
+func (g grants) places(path string) []string {
 	ns := g.ns.String()
-	if entity == "" {
+	if path == "" || strings.HasPrefix(path, "$") {
 		return []string{ns}
 	}
-	if topic, subscription, ok := cutLast(entity, "/subscriptions/"); ok {
-		return []string{ns + "/topics/" + idName(topic) + "/subscriptions/" + idName(subscription)}
+	topic, below, ok := strings.Cut(path+"/", "/subscriptions/")
+	topic = ns + "/topics/" + idName(strings.TrimSuffix(topic, "/"))
+	switch subscription, rule, inRule := strings.Cut(below, "/rules/"); {
+	case !ok:
+		name := idName(path)
+		return []string{ns + "/queues/" + name, ns + "/topics/" + name}
+	case below == "":
+		return []string{topic}
+	case !inRule || rule == "":
+		return []string{topic + "/subscriptions/" + strings.TrimSuffix(subscription, "/")}
+	default:
+		return []string{topic + "/subscriptions/" + subscription + "/rules/" + strings.TrimSuffix(rule, "/")}
 	}
-	name := idName(entity)
-	return []string{ns + "/queues/" + name, ns + "/topics/" + name}
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }

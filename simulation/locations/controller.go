@@ -297,7 +297,8 @@ func (c *controller) reopen(u *unit, generation int) {
 
 // seeded keeps the snapshot that a copy is to begin with, and has the unit opened on it.
 func (c *controller) seeded(p *proc, unit string, s snapshot) error {
-	generation := c.last.Generation(unit) + 1
+	was := c.last
+	generation := was.Generation(unit) + 1
 	err := c.site.seed(p, unit, generation, s)
 	for ; errors.Is(err, errSeeded) && !c.h.w.rules.SeedSticks; generation++ {
 		err = c.site.seed(p, unit, generation+1, s) // the one that is there was never begun with
@@ -308,13 +309,7 @@ func (c *controller) seeded(p *proc, unit string, s snapshot) error {
 	}
 	c.h.w.judge.counts["seeded"]++
 	p.point("keep a seed")
-	h := c.hands(p)
-	if err := h.KeepGeneration(unit, generation); err != nil {
-		return err
-	}
-	p.point("keep the generation of a seed")
-	_, err = h.Change(core.Renew(unit, generation))
-	return err
+	return core.Renew(c.hands(p), c.group(), was, unit, generation)
 }
 
 // status is what this node knows.

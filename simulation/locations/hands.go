@@ -102,7 +102,7 @@ func (h *hands) Ready(ends core.Marks) error {
 func (h *hands) Take(change groups.Change) error {
 	_, err := ask(h.p, h.c.site.peer(), switchLimit, func(q *proc, there *controller) (bool, error) {
 		defer q.within(switchLimit / 2)()
-		return true, core.Taken(there.hands(q), there.group(), change)
+		return true, core.Taken(there.hands(q), there.group(), there.last, change)
 	})
 	if err != nil && h.c.h.w.rules.UndoAfterTake {
 		h.undo()
@@ -148,8 +148,8 @@ func (h *hands) Carry(unit string) error {
 }
 
 // Look implements core.Hands.
-func (h *hands) Look() ballotcore.Poll {
-	return h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, nil).poll
+func (h *hands) Look(enough func(ballotcore.Poll) bool) ballotcore.Poll {
+	return h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, func(p *ballotcore.Poll) bool { return enough != nil && enough(*p) }).poll
 }
 
 // Acquire implements core.Hands, as package ballot does.

@@ -135,8 +135,10 @@ func (j *judge) parts(c *controller) {
 	peer := c.site.peer()
 	for _, unit := range j.w.units {
 		here, there := c.site.shelf(unit, c.site.note.Generation(unit)), peer.shelf(unit, peer.note.Generation(unit))
-		if here.last() > 0 && there.sum(here.last()) != here.sum(here.last()) {
-			return
+		for at := here.last(); at > 0; at-- { // the newest may be the same, when it came by another way
+			if there.sum(at) != here.sum(at) {
+				return
+			}
 		}
 	}
 	j.violation("%s notes that its log has parted, and what it copies now has not", c.h.name)
@@ -285,7 +287,7 @@ func (j *judge) bounded(y *history, l, before *shelf, lost uint64) {
 	case j.of(y.term).half:
 	case lag.Acked == 0:
 		j.counts["lost more than was known"]++ // since its last start it had not heard of the other location
-	case lost > lag.Messages && lag.Estimated:
+	case lag.Estimated && (lost > lag.Messages || lost > j.w.terms.LagMessages+slackMax):
 		j.counts["lost more than was estimated"]++ // what was there before its last start it counts by records
 	case lost > lag.Messages:
 		j.violation("%d messages and settlements of %s were lost, %s showed a lag of %d (acknowledged %d of %d)", lost, l.unit, before.site.name, lag.Messages, lag.Acked, lag.End)

@@ -70,6 +70,7 @@ type Rules struct {
 	VoterForgets    bool // a voter that starts again takes grants for run out
 	StandFirst      bool // a unit may own before its link has terms
 	UncoversFirst   bool // a location that gives way waits for the other one no more before it stops
+	CopiesOnGaps    bool // a copy goes on behind a record of the primary's that it has come to by another way
 	OneNodeKnows    bool // whether the other location copies is asked of one of its nodes
 	PartedPromotes  bool // a location whose log has parted may be promoted
 	ForkedPromotes  bool // a log that is known to have parted may be promoted until that is noted

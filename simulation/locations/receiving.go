@@ -68,7 +68,10 @@ func (r *receiving) run(p *proc) {
 func (r *receiving) connect(p *proc) *session {
 	s := &session{r: r}
 	h := r.u.h
-	after := r.u.shelf.mark()
+	after, chained := r.u.shelf.mark(), uint64(0)
+	if after.At > 0 {
+		chained = r.u.shelf.chained[after.At-1]
+	}
 	door := h.site.peer().owner(r.u.name)
 	p.sleep(2 * h.w.lines.delay(h.site.place, h.site.peer().place))
 	if door == nil || !door.alive || r.quit || h.w.lines.cut[h.site.place][h.site.peer().place] {
@@ -78,7 +81,7 @@ func (r *receiving) connect(p *proc) *session {
 	s.end = h.w.lines.connect(h, door, there.send.serve)
 	s.end.hear = s.hear
 	r.session = s
-	s.end.send(r.core.Hello(after, h.ctl.last.Term, h.now()))
+	s.end.send(r.core.Hello(after, chained, h.ctl.last.Term, h.now()))
 	s.tick()
 	s.beat()
 	p.until(func() bool { return s.over }, forever)

@@ -94,7 +94,7 @@ func (v *serving) hello(h core.Hello) {
 		refuse(a)
 		return
 	}
-	found := u.shelf.stands(h.After)
+	found := u.shelf.stands(h.After, h.Chained)
 	extent := core.Extent{End: u.shelf.last(), Average: 200}
 	if u.h.site.disk.full && u.h.w.Chance(20) {
 		found = core.Unread

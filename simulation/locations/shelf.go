@@ -19,6 +19,7 @@ type shelf struct {
 	first   record.Position // what lies before it was trimmed
 	records [][]byte        // behind base
 	sums    []uint64        // of all positions, for the judge also of those before base
+	chained []uint64        // of the newest record of the chain there
 	batches map[record.Position]record.Batch
 	chain   *record.Chain
 	snaps   []snapshot // the two newest
@@ -40,6 +41,10 @@ func newShelf(s *site, unit string, generation int) *shelf {
 func (l *shelf) seed(s snapshot) {
 	l.base, l.first = s.at.Last, s.at.Last+1
 	l.sums = append([]uint64(nil), s.sums...)
+	l.chained = append([]uint64(nil), s.sums...)
+	if n := len(l.chained); n > 0 {
+		l.chained[n-1] = s.at.Sum
+	}
 	l.chain = record.NewChain(s.at)
 	l.snaps = []snapshot{s}
 }
@@ -74,6 +79,7 @@ func (l *shelf) store(after record.Position, recs [][]byte, copied bool) error {
 			l.site.w.judge.violation("the journal of %s in %s is damaged: %v", l.unit, l.site.name, err)
 			return err
 		}
+		l.chained = append(l.chained, l.chain.Tail().Sum)
 		if whole {
 			l.batches[b.At] = b
 		}
@@ -118,7 +124,7 @@ func (l *shelf) read(ref record.Ref) []byte {
 }
 
 // stands says what this history knows of a mark, as the journal does.
-func (l *shelf) stands(m core.Mark) core.Found {
+func (l *shelf) stands(m core.Mark, chained uint64) core.Found {
 	switch {
 	case m == core.Mark{}: // a copy that begins: what was trimmed is noticed when it is sent
 	case m.At > l.last():
@@ -129,6 +135,8 @@ func (l *shelf) stands(m core.Mark) core.Found {
 		if m.At < l.first {
 			return core.Trimmed // the first record that is left names another: nobody can tell
 		}
+		return core.Parted
+	case m.At >= l.first && chained != l.chained[m.At-1] && !l.site.w.rules.CopiesOnGaps:
 		return core.Parted
 	}
 	return core.Stands

@@ -179,10 +179,31 @@ func (s *site) checkResurrected(v *Verdict, d Delivery) {
 				v.Accounts.Repeated++
 				return
 			}
+			if s.stale(d, s.settles[d.Sequence]) {
+				return
+			}
 			v.blame(Resurrected, s.Name, d.ID, "sequence number %d: settled at %d, delivered at %d", d.Sequence, t.End, d.At)
 			return
 		}
 	}
+}
+
+// stale reports whether a delivery may have been on its way for long: a client that is
+// cut off from its broker still has what came before, and shows it when it is asked, be
+// it after another one has had the message and settled it. Nobody takes its own
+// settlement then. A message that really came back stays until one is taken.
+func (s *site) stale(d Delivery, settles []Settle) bool {
+	tried := false
+	for _, t := range settles {
+		if t.Start <= d.At {
+			continue
+		}
+		if t.Outcome == Confirmed || !s.h.disturbed(d.At, t.End) {
+			return false
+		}
+		tried = true
+	}
+	return tried
 }
 
 // checkDead looks at a delivery from the dead-letter queue: somebody must have
@@ -193,6 +214,9 @@ func (s *site) checkDead(v *Verdict, d Delivery) {
 		if t.Verb == Complete && t.Outcome == Confirmed && t.End < d.At {
 			if s.again(d) {
 				v.Accounts.Repeated++
+				return
+			}
+			if s.stale(d, s.deadEnds[d.Sequence]) {
 				return
 			}
 			v.blame(Resurrected, s.Name, d.ID, "dead letter %d: completed at %d, delivered at %d", d.Sequence, t.End, d.At)

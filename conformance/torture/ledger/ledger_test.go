@@ -16,6 +16,21 @@ func TestAKeptWordIsGood(t *testing.T) {
 	}
 }
 
+// What a client had from a broker that was then lost, and shows when another one has
+// settled it since, did not come back: nobody takes its settlement.
+func TestWhatWasOnItsWayIsStale(t *testing.T) {
+	s := tell(7, 600)
+	_, d, e := s.undisturbed(t, "plain")
+	late, end := s.h.Deliveries[d], s.h.Settles[e]
+	s.h.Outages = append(s.h.Outages, Outage{Start: s.tick()})
+	late.At, end.Start, end.End, end.Outcome = s.tick(), s.tick(), s.tick(), Unknown
+	s.h.Outages[len(s.h.Outages)-1].End = s.tick()
+	s.h.Deliveries, s.h.Settles = append(s.h.Deliveries, late), append(s.h.Settles, end)
+	if v := Check(&s.h); !v.Good() {
+		t.Error(v.Findings)
+	}
+}
+
 // A clock that was set off explains a scheduled message that came that much too soon.
 func TestAClockThatIsOffExplains(t *testing.T) {
 	s := tell(7, 600)
@@ -125,6 +140,14 @@ var breaks = []struct {
 		again := s.h.Deliveries[d]
 		again.At = s.tick()
 		s.h.Deliveries = append(s.h.Deliveries, again)
+	}},
+	{"completed, delivered again, and completed again", Resurrected, func(t *testing.T, s *story) {
+		_, d, e := s.undisturbed(t, "plain")
+		again, end := s.h.Deliveries[d], s.h.Settles[e]
+		s.h.Outages = append(s.h.Outages, Outage{Start: s.tick()})
+		again.At, end.Start, end.End = s.tick(), s.tick(), s.tick()
+		s.h.Outages[len(s.h.Outages)-1].End = s.tick()
+		s.h.Deliveries, s.h.Settles = append(s.h.Deliveries, again), append(s.h.Settles, end)
 	}},
 	{"a dead letter completed and delivered again", Resurrected, func(t *testing.T, s *story) {
 		for _, x := range s.h.Settles {

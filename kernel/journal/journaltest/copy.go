@@ -55,6 +55,20 @@ func (n *Node) Copy(_ context.Context, after journal.Mark, recs [][]byte) *journ
 	return p
 }
 
+// ChainedAt is as that of journal.Journal.
+func (n *Node) ChainedAt(_ context.Context, at journal.Position) (uint64, error) {
+	n.m.mu.Lock()
+	defer n.m.mu.Unlock()
+	m := n.m
+	if at < m.first || at > m.last() {
+		return 0, nil
+	}
+	return record.ChainedAt(at, m.first, func(at journal.Position) (record.Header, error) {
+		h, _, err := record.Decode(at, m.records[at-m.first])
+		return h, err
+	})
+}
+
 // Stands is as that of journal.Journal.
 func (n *Node) Stands(_ context.Context, mark journal.Mark) (bool, error) {
 	n.m.mu.Lock()

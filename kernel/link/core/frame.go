@@ -9,7 +9,7 @@ import (
 )
 
 // Version is the protocol this package speaks.
-const Version = 1
+const Version = 2
 
 // HeadBytes is the length of a frame's head. All numbers are little endian.
 //

@@ -14,7 +14,7 @@ func words() map[core.Kind][]byte {
 	recs, _ := record.Split(record.Tail{}, 1, noon, []byte("hello"))
 	said := core.Said{End: 9, Tally: core.Tally{Messages: 4, Bytes: 5}, Time: noon}
 	return map[core.Kind][]byte{
-		core.KindHello:  core.Hello{Version: 1, Term: 2, After: core.Mark{At: 3, Sum: 4}, Window: 5, Unit: "u", Location: "east"}.Append(nil),
+		core.KindHello:  core.Hello{Version: 1, Term: 2, After: core.Mark{At: 3, Sum: 4}, Chained: 6, Window: 5, Unit: "u", Location: "east"}.Append(nil),
 		core.KindAnswer: core.Answer{Verdict: core.Fork, Term: 2, Said: said, Location: "west", Reason: "no"}.Append(nil),
 		core.KindData:   core.Data{First: 1, Said: said, Records: recs}.Append(nil),
 		core.KindBeat:   said.Append(nil),

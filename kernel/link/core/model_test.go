@@ -132,7 +132,7 @@ func (m *model) mark() core.Mark {
 // dial begins a session, whose answer comes at once.
 func (m *model) dial() {
 	m.cut()
-	h := m.recv.Hello(m.mark(), 1, m.now)
+	h := m.recv.Hello(m.mark(), 0, 1, m.now)
 	k, body := parse(m.t, frame(core.KindHello, h.Append(nil)))
 	h, err := core.ParseHello(body)
 	if k != core.KindHello || err != nil {

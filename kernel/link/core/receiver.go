@@ -63,15 +63,16 @@ func NewReceiver(unit, location string, limits Limits) *Receiver {
 	return &Receiver{unit: unit, location: location, limits: limits.Defaults()}
 }
 
-// Hello begins a session behind the newest record that is stored here.
-func (r *Receiver) Hello(after Mark, term uint64, now time.Time) Hello {
+// Hello begins a session behind the newest record that is stored here. chained is what the
+// log says of the chain there.
+func (r *Receiver) Hello(after Mark, chained, term uint64, now time.Time) Hello {
 	if after != r.stored {
 		r.newest = time.Time{}
 	}
 	r.term, r.stored, r.taken = term, after, after
 	r.flight, r.inFlight, r.seed, r.seeded = nil, 0, nil, nil
 	r.live, r.greeted, r.asked = false, true, now
-	return Hello{Version: Version, Term: term, After: after, Window: r.limits.WindowBytes, Unit: r.unit, Location: r.location}
+	return Hello{Version: Version, Term: term, After: after, Chained: chained, Window: r.limits.WindowBytes, Unit: r.unit, Location: r.location}
 }
 
 // Answer takes the answer to the hello. The error is a *Refusal.

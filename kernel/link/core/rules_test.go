@@ -363,7 +363,7 @@ func TestHellosAreRefusedByName(t *testing.T) {
 		t.Errorf("without terms: %+v", a)
 	}
 	r := core.NewReceiver("u", "east", core.Limits{})
-	r.Hello(core.Mark{}, 8, noon)
+	r.Hello(core.Mark{}, 0, 8, noon)
 	var refusal *core.Refusal
 	if err := r.Answer(core.Answer{Verdict: core.OK, Term: 7, Location: "west"}, noon); !errors.As(err, &refusal) || refusal.Verdict != core.Term {
 		t.Errorf("a primary of an older term: %v", err)
@@ -415,7 +415,7 @@ func TestTheReceiverTakesNothingOutOfTurn(t *testing.T) {
 	changed[len(changed)-1] ^= 1
 	fresh := func() *core.Receiver {
 		r := core.NewReceiver("u", "east", core.Limits{WindowBytes: 10})
-		r.Hello(core.Mark{}, 1, noon)
+		r.Hello(core.Mark{}, 0, 1, noon)
 		if err := r.Answer(core.Answer{Verdict: core.OK, Term: 1}, noon); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ type Hello struct {
 	Version  uint32
 	Term     uint64 // of the group, as the secondary knows it
 	After    Mark   // its newest record
+	Chained  uint64 // checksum of the newest record there that is of the chain; 0: not known
 	Window   uint64 // bytes it takes before it has acknowledged them
 	Unit     string
 	Location string
@@ -90,6 +91,7 @@ func (h Hello) Append(b []byte) []byte {
 	b = le.AppendUint32(b, h.Version)
 	b = le.AppendUint64(b, h.Term)
 	b = appendMark(b, h.After)
+	b = le.AppendUint64(b, h.Chained)
 	b = le.AppendUint64(b, h.Window)
 	return appendText(appendText(b, h.Unit), h.Location)
 }
@@ -97,7 +99,7 @@ func (h Hello) Append(b []byte) []byte {
 // ParseHello reads the body of a hello.
 func ParseHello(body []byte) (Hello, error) {
 	r := reader{rest: body}
-	h := Hello{Version: r.uint32(), Term: r.uint64(), After: r.mark(), Window: r.uint64(), Unit: r.text(), Location: r.text()}
+	h := Hello{Version: r.uint32(), Term: r.uint64(), After: r.mark(), Chained: r.uint64(), Window: r.uint64(), Unit: r.text(), Location: r.text()}
 	return h, r.err("hello")
 }
 

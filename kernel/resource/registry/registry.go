@@ -150,6 +150,29 @@ func (s *State) ChildrenOf(parent, step string) []Entry {
 	return entries(s.gather(nil, s.places[Key(parent)][strings.ToLower(step)]))
 }
 
+// PageOf gives those of ChildrenOf whose keys come after one, max of them at most, and
+// says whether more follow.
+func (s *State) PageOf(parent, step, after string, max int) (page []Entry, more bool) {
+	p := s.places[Key(parent)][strings.ToLower(step)]
+	if p == nil {
+		return nil, false
+	}
+	keys := make([]string, 0, len(p.keys))
+	for key := range p.keys {
+		if key > after && s.nodes[key] != nil {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	if more = len(keys) > max; more {
+		keys = keys[:max]
+	}
+	for _, key := range keys {
+		page = append(page, s.nodes[key].entry)
+	}
+	return page, more
+}
+
 func (s *State) gather(nodes []*node, p *place) []*node {
 	if p == nil {
 		return nodes

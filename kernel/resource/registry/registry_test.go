@@ -198,3 +198,35 @@ func showMap(m map[string]string) string {
 	sort.Strings(out)
 	return strings.Join(out, "\n")
 }
+
+// A page is a window on the list of a step's resources, whatever lies around it.
+func TestPageOf(t *testing.T) {
+	s := New()
+	const parent = scope + "/providers/p/t/n"
+	apply(t, s, Put(at(0), parent, nil))
+	for i := range 50 {
+		apply(t, s, Put(at(i), fmt.Sprintf("%s/queues/Q%02d", parent, (i*37)%50), nil))
+		apply(t, s, Put(at(i), fmt.Sprintf("%s/topics/Q%02d/subscriptions/s", parent, i), nil)) // no topic is one
+	}
+	for _, size := range []int{1, 7, 49, 50, 51} {
+		var all []Entry
+		after := ""
+		for {
+			page, more := s.PageOf(strings.ToUpper(parent), "Queues", after, size)
+			all = append(all, page...)
+			if !more {
+				break
+			}
+			if len(page) != size {
+				t.Fatalf("a page of %d has %d and more follow", size, len(page))
+			}
+			after = Key(page[len(page)-1].ID)
+		}
+		if names(all) != names(s.ChildrenOf(parent, "queues")) || len(all) != 50 {
+			t.Errorf("in pages of %d: %s", size, names(all))
+		}
+	}
+	if page, more := s.PageOf(parent, "topics", "", 5); len(page) != 0 || more {
+		t.Errorf("links are resources: %v", page)
+	}
+}

@@ -100,7 +100,7 @@ func (p *paper) Take(c groups.Change) error {
 	if p.peer == nil {
 		return errAway
 	}
-	return Taken(p.peer, p.peer.g, c)
+	return Taken(p.peer, p.peer.g, p.peer.n.Clone(), c)
 }
 func (p *paper) Decline(term uint64) error {
 	if p.peer == nil {
@@ -125,9 +125,11 @@ func (p *paper) round(r ballot.Request) ballot.Poll {
 	}
 	return poll
 }
-func (p *paper) Look() ballot.Poll { return p.round(ballot.Request{Verb: ballot.Look}) }
+func (p *paper) Look(func(ballot.Poll) bool) ballot.Poll {
+	return p.round(ballot.Request{Verb: ballot.Look})
+}
 func (p *paper) Acquire(term uint64) (ballot.Poll, error) {
-	if look := p.Look(); look.Willing(term) < look.Majority() {
+	if look := p.Look(nil); look.Willing(term) < look.Majority() {
 		return look, errors.New("no majority")
 	}
 	poll := p.round(ballot.Request{Verb: ballot.Hold, Term: term})
@@ -261,6 +263,17 @@ func TestWhoMayBePromoted(t *testing.T) {
 				t.Errorf("%s: the undecided tail is %v", c.what, east.n.Tails)
 			}
 		}
+	}
+}
+
+// A promotion that takes so long that a new copy has begun takes nothing.
+func TestAPromotionIsOfTheJournalsItLookedAt(t *testing.T) {
+	_, east := twoLocations(true)
+	east.forget()
+	old := east.n.Clone()
+	east.n.Units["orders"] = Unit{Generation: 1}
+	if _, err := Promote(east, east.g, old, "automatic", false); err == nil || east.n.Holder == "east" {
+		t.Errorf("%v, %+v", err, east.n)
 	}
 }
 

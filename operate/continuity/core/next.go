@@ -91,7 +91,11 @@ func nextHere(g Group, v View) Step {
 			return Step{Do: CallOff}
 		}
 	}
-	if later := max(v.Doubt, seen(v.Copies)); later > n.Term && n.Phase == None && yields(g, n, v.Said) {
+	later := max(v.Doubt, seen(v.Copies))
+	if v.Said != nil && v.Said.Holder == g.Here {
+		later = max(later, v.Said.Term) // which was won here and not noted
+	}
+	if later > n.Term && n.Phase == None && yields(g, n, v.Said) {
 		return Step{Do: Outbid, Term: later}
 	}
 	return Step{}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/internal/groups"
+	"weir/kernel/fault"
 	"weir/kernel/journal/record"
 )
 
@@ -96,12 +97,17 @@ func learns(term uint64, holder string) func(*Note) bool {
 	}
 }
 
-// takes is a change of the note: the group is here, in a later term. began is about where
-// its journals end now.
-func takes(g Group, term uint64, c *groups.Change, began Marks) func(*Note) bool {
+// takes is a change of the note: the group is here, in a later term, with the journals
+// that it had when that was decided. began is about where they end now.
+func takes(g Group, was Note, term uint64, c *groups.Change, began Marks) func(*Note) bool {
 	return func(n *Note) bool {
-		if n.Term >= term || n.Declined >= term {
+		if n.Term >= term || n.Declined >= term || n.Phase == Parted {
 			return false
+		}
+		for unit, u := range n.Units {
+			if u.Generation != was.Generation(unit) {
+				return false
+			}
 		}
 		n.Term, n.Holder, n.Last, n.Began = term, g.Here, c, began
 		n.rests()
@@ -126,15 +132,25 @@ func stays(was Note, term uint64) func(*Note) bool {
 	}
 }
 
-// Renew is a change of the note: a unit has a new generation, which is not complete.
-func Renew(unit string, generation int) func(*Note) bool {
-	return func(n *Note) bool {
-		if n.Generation(unit) >= generation {
+// Renew makes a seed that was kept the unit's journal, in a generation of its own. It is
+// refused when the group has moved since the seed began to come: what a primary has is no
+// copy, and is not put away for one.
+func Renew(h Hands, g Group, was Note, unit string, generation int) error {
+	n, err := h.Change(func(n *Note) bool {
+		if n.Holder == g.Here || !n.held(was.Holder, was.Term) || n.Phase != None || n.Units[unit] != was.Units[unit] {
 			return false
 		}
 		n.Units[unit] = n.Units[unit].renewed(generation)
 		return true
+	})
+	if err != nil {
+		return err
 	}
+	if n.Generation(unit) != generation {
+		return fault.New(fault.Conflict, "The group %s is in %s in term %d now, %s is in generation %d: a seed that came for generation %d is not used.", g.Name, n.Holder, n.Term, unit, n.Generation(unit), generation)
+	}
+	h.Did(nil, "begin with a seed")
+	return h.KeepGeneration(unit, generation)
 }
 
 // Spent are the generations of a unit's journal that nobody needs any more, of those that
@@ -171,12 +187,6 @@ func CopyAgain(h Hands, n Note, tails map[string]Tail) error {
 	if n.Phase != Parted {
 		return nil // it was done before
 	}
-	for unit := range inOrder(n.Units) {
-		if err := h.KeepGeneration(unit, n.Generation(unit)+1); err != nil {
-			return err
-		}
-		h.Did(nil, "keep the generation of a new copy")
-	}
 	_, err := h.Change(func(now *Note) bool {
 		if now.Phase != Parted {
 			return false
@@ -188,5 +198,14 @@ func CopyAgain(h Hands, n Note, tails map[string]Tail) error {
 		}
 		return true
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	h.Did(nil, "begin a new copy")
+	for unit := range inOrder(n.Units) {
+		if err := h.KeepGeneration(unit, n.Generation(unit)+1); err != nil {
+			return err
+		}
+	}
+	return nil
 }

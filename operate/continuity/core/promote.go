@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"weir/internal/groups"
+	ballot "weir/kernel/ballot/core"
 	"weir/kernel/fault"
 )
 
@@ -20,7 +21,10 @@ func Promote(h Hands, g Group, n Note, kind string, force bool) (groups.Change, 
 	case g.Voters == 0 && !force:
 		return groups.Change{}, fault.New(fault.Conflict, "The group %s has no witness: nobody can say whether %s still serves. If you know that it does not, say so (--force).", g.Name, n.Holder)
 	case g.Voters > 0:
-		look := h.Look()
+		look := h.Look(func(p ballot.Poll) bool { // a voter that died with the primary is not waited for
+			newest, _, _ := p.Newest()
+			return p.Willing(g.NextTerm(behind, newest)) >= p.Majority()
+		})
 		h.Did(nil, "look at the voters")
 		newest, holder, _ := look.Newest()
 		if c.Term = g.NextTerm(behind, newest); holder == g.Here && newest > behind {
@@ -31,7 +35,7 @@ func Promote(h Hands, g Group, n Note, kind string, force bool) (groups.Change, 
 		}
 	}
 	h.Did(c, "win the vote")
-	n, err := take(h, g, c.Term, c, h.Ends())
+	n, err := take(h, g, n, c.Term, c, h.Ends())
 	if err != nil {
 		return groups.Change{}, err
 	}
@@ -110,6 +114,6 @@ func claim(h Hands, g Group, n Note, term uint64) error {
 	}
 	h.Did(nil, "win a term that is claimed")
 	c := h.Begin(groups.Change{Kind: "switch", From: g.Peer, To: g.Here, Term: term})
-	_, err := take(h, g, term, c, h.Ends())
+	_, err := take(h, g, n, term, c, h.Ends())
 	return err
 }

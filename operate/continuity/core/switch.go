@@ -118,14 +118,14 @@ func maySwitch(h Hands, g Group, n Note) error {
 }
 
 // Taken makes this location the primary after a switch, and waits until it serves.
-func Taken(h Hands, g Group, c groups.Change) error {
+func Taken(h Hands, g Group, was Note, c groups.Change) error {
 	if g.Voters > 0 {
 		if _, err := h.Acquire(c.Term); err != nil {
 			return err
 		}
 		h.Did(nil, "acquire a term that was passed on")
 	}
-	n, err := take(h, g, c.Term, &c, nil)
+	n, err := take(h, g, was, c.Term, &c, nil)
 	if err != nil {
 		return err
 	}
@@ -134,10 +134,10 @@ func Taken(h Hands, g Group, c groups.Change) error {
 }
 
 // take makes this location the holder of a term, if it may still have it.
-func take(h Hands, g Group, term uint64, c *groups.Change, began Marks) (Note, error) {
-	n, err := h.Change(takes(g, term, c, began))
+func take(h Hands, g Group, was Note, term uint64, c *groups.Change, began Marks) (Note, error) {
+	n, err := h.Change(takes(g, was, term, c, began))
 	if err == nil && !n.held(g.Here, term) {
-		err = fault.New(fault.Conflict, "Term %d of the group %s is over here: it is in %s in term %d, and %d was the last that %s declined.", term, g.Name, n.Holder, n.Term, n.Declined, g.Here)
+		err = fault.New(fault.Conflict, "%s can not have the group %s in term %d any more: it is in %s in term %d, %s; %d was the last that %s declined; or a new copy has begun meanwhile.", g.Here, g.Name, term, n.Holder, n.Term, cmp.Or(n.Phase, "nothing under way"), n.Declined, g.Here)
 	}
 	return n, err
 }
@@ -161,7 +161,7 @@ func callOff(h Hands, g Group, n Note) error {
 		h.Did(nil, "have it declined")
 		return stay(h, g, n, n.Term)
 	}
-	look := h.Look()
+	look := h.Look(nil)
 	newest, holder, know := look.Newest()
 	if newest <= n.Term || holder == g.Here {
 		know = 0

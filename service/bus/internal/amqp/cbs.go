@@ -75,6 +75,7 @@ func (c *conn) answerToken(e *end, q *request, err error) {
 	if err != nil {
 		status, description = answerTo(err).status, fault.Sentence(err)
 		props = append(props, wire.Entry{Key: cbsErrorCondition, Value: wireError(err).Condition})
+		c.s.refused(Refusal{Namespace: c.ns.Name(), Path: resourcePath(q.text(cbsAudience)), Peer: c.remote, Err: err})
 		c.log.Info("token refused", "audience", q.text(cbsAudience), "reason", fault.Detail(err))
 	}
 	props = append(props, wire.Entry{Key: cbsStatusCode, Value: status}, wire.Entry{Key: cbsStatusDescription, Value: description})

@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ type conn struct {
 	ns      *namespace.Namespace
 	sink    *namespace.Sink
 	peer    identity.Peer
+	remote  net.Addr
 	log     *slog.Logger
 	ctx     context.Context // ends with the connection
 	cancel  context.CancelFunc
@@ -52,7 +54,7 @@ var _ namespace.Listener = (*conn)(nil)
 func newConn(v *visit, w *server.Conn, ns *namespace.Namespace, proven []identity.Principal) (*conn, error) {
 	s, now := v.s, wall.Now()
 	c := &conn{
-		s: s, wire: w, ns: ns, peer: v.peer(), started: now, bare: now,
+		s: s, wire: w, ns: ns, peer: v.peer(), remote: v.info.Remote, started: now, bare: now,
 		log:       s.log.With("namespace", ns.Name(), "peer", w.ContainerID()),
 		links:     map[*end]struct{}{},
 		receivers: map[broker.ReceiverID]*receiver{},

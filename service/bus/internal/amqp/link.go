@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -89,7 +90,24 @@ func (c *conn) authorise(e *end, anyOf identity.Claims, path string) error {
 
 // allowed checks a claim now.
 func (c *conn) allowed(anyOf identity.Claims, path string) error {
-	return c.allowedAt(wall.Now(), anyOf, path)
+	err := c.allowedAt(wall.Now(), anyOf, path)
+	if err != nil {
+		c.s.refused(Refusal{Namespace: c.ns.Name(), Path: path, Needed: anyOf, Who: c.who(), Peer: c.remote, Err: err})
+	}
+	return err
+}
+
+// who are the principals whose tokens the connection holds.
+func (c *conn) who() (all []identity.Principal) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.claims.held {
+		if !slices.ContainsFunc(all, func(q identity.Principal) bool { return q.String() == p.String() }) {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b identity.Principal) int { return strings.Compare(a.String(), b.String()) })
+	return all
 }
 
 func (c *conn) allowedAt(now time.Time, anyOf identity.Claims, path string) error {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/kernel/fault"
 	"weir/kernel/identity"
 	"weir/service/bus/internal/namespace"
 	wire "weir/wire/amqp"
@@ -32,10 +33,29 @@ type Options struct {
 	// ServeForwarded there. It owns conn from then on. Left nil, clients are asked to
 	// connect again.
 	Forward func(conn net.Conn, prefix []byte, info server.PeerInfo, identity []byte, to string)
+	// Refused hears of what was not allowed; nil: nobody does. It returns at once.
+	Refused func(Refusal)
 	Logger  *slog.Logger
 	Config  server.Config // frame sizes and timeouts; zero values take the engine's
 
 	Limits Limits
+}
+
+// Refusal is something that was not allowed.
+type Refusal struct {
+	Namespace string          // empty before the connection has named one
+	Path      string          // of the entity, empty for the namespace
+	Needed    identity.Claims // any of them; 0 when a token or key was not accepted
+	Who       []identity.Principal
+	Peer      net.Addr
+	Err       error
+}
+
+// refused tells of a refusal.
+func (s *Service) refused(r Refusal) {
+	if kind := fault.KindOf(r.Err); s.o.Refused != nil && (kind == fault.Unauthorized || kind == fault.Forbidden) {
+		s.o.Refused(r)
+	}
 }
 
 // Limits are the times after which a silent peer is let go. Zero values take

@@ -63,6 +63,7 @@ func (v *visit) plain(response []byte) (any, error) {
 	}
 	l := login{Name: parts[1], Key: parts[2]}
 	if _, err := v.s.o.Credentials.Key("", l.Name, l.Key, v.peer()); err != nil {
+		v.s.refused(Refusal{Who: []identity.Principal{{Name: l.Name}}, Peer: v.info.Remote, Err: err})
 		return nil, err
 	}
 	return l, nil
@@ -105,6 +106,7 @@ func (v *visit) Open(w *server.Conn) (server.Handler, error) {
 	if me.Name != "" {
 		p, err := v.s.o.Credentials.Key(ns.Name(), me.Name, me.Key, v.peer())
 		if err != nil {
+			v.s.refused(Refusal{Namespace: ns.Name(), Who: []identity.Principal{{Name: me.Name}}, Peer: v.info.Remote, Err: err})
 			return nil, refusal(err)
 		}
 		proven = append(proven, p)

@@ -51,7 +51,7 @@ func (e *refusedError) Error() string { return e.detail }
 
 // may checks the right to do something with the target.
 func (c *call) may(op operation) error {
-	err := c.who.Check(c.checked(), identity.Manage, c.now)
+	err := c.who.CheckManage(c.target.path, op.verb, c.now)
 	if err == nil || !fault.Is(err, fault.Forbidden) {
 		return err
 	}
@@ -67,23 +67,6 @@ func (c *call) may(op operation) error {
 		detail = "Authorization failed for specified action: Manage," + op.claim + "."
 	}
 	return &refusedError{detail, op}
-}
-
-// checked is the path whose rights count. A signature names the path of the request; roles
-// are given at entities, and lists belong to what they are in.
-func (c *call) checked() string {
-	if c.who.Kind != identity.Bearer {
-		return c.target.path
-	}
-	switch c.target.kind {
-	case queueOrTopic, subscription:
-		return c.target.path
-	case subscriptions:
-		return c.target.topic
-	case rule, rules:
-		return pathOf(c.target.parent)
-	}
-	return ""
 }
 
 func (c *call) belowTopic(op operation, word string) string {

@@ -43,6 +43,7 @@ import (
 type Registry interface {
 	Get(ctx context.Context, id resource.ID) (resource.Document, error)
 	List(ctx context.Context, parent resource.ID, typ string) ([]resource.Document, uint64, error)
+	Window(ctx context.Context, parent resource.ID, typ string, skip, top int) (docs []resource.Document, more bool, err error)
 	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
 	Delete(ctx context.Context, id resource.ID, c resource.Condition) error
 }
@@ -102,6 +103,7 @@ type call struct {
 	target target
 	who    identity.Principal
 	now    time.Time
+	sku    string // of the namespace, once it was looked at
 }
 
 // Serve answers a request about a namespace that this node owns.

@@ -81,9 +81,18 @@ func (c *call) entryOf(d resource.Document) (entry, error) {
 
 // premium says whether the namespace is, whose entities have no partitions.
 func (c *call) premium() (bool, error) {
+	if c.sku != "" {
+		return c.sku == skuPremium, nil
+	}
 	ns, err := c.s.o.Registry.Get(c.r.Context(), c.ns)
-	return err == nil && ns.SKU != nil && ns.SKU.Name == "Premium", err
+	if c.sku = "none"; err == nil && ns.SKU != nil {
+		c.sku = ns.SKU.Name
+	}
+	return c.sku == skuPremium, err
 }
+
+// skuPremium is the tier with larger messages and without partitions.
+const skuPremium = "Premium"
 
 // countFilters counts the filters of a topic's subscriptions.
 func (c *call) countFilters(s *shown) error {
@@ -177,12 +186,10 @@ func (c *call) openFeed(w *writer, title string) {
 }
 
 // showList answers with a page of a list, and where the next is.
-func (c *call) showList(docs []resource.Document) error {
-	rest := docs[min(c.query.skip, len(docs)):]
-	page := rest[:min(c.query.top, len(rest))]
+func (c *call) showList(page []resource.Document, more bool) error {
 	var w writer
 	c.openFeed(&w, listTitles[c.target.kind])
-	if len(rest) > len(page) && len(page) > 0 {
+	if more && len(page) > 0 {
 		next := url.Values{"$skip": {strconv.Itoa(c.query.skip + len(page))}, "$top": {strconv.Itoa(c.query.top)}}
 		if c.query.version != "" {
 			next.Set("api-version", c.query.version)
@@ -227,7 +234,7 @@ func (c *call) showNamespace() error {
 		sku = *ns.SKU
 	}
 	w.text("MessagingSKU", sku.Name)
-	if sku.Name == "Premium" {
+	if sku.Name == skuPremium {
 		w.text("MessagingUnits", fmt.Sprint(max(sku.Capacity, 1)))
 	}
 	w.text("ModifiedTime", stamp(ns.Updated))

@@ -65,9 +65,9 @@ func (c *call) list() error {
 			return err
 		}
 	}
-	docs, _, err := c.s.o.Registry.List(c.r.Context(), c.target.parent, c.target.listType)
+	page, more, err := c.s.o.Registry.Window(c.r.Context(), c.target.parent, c.target.listType, c.query.skip, c.query.top)
 	if err != nil {
 		return err
 	}
-	return c.showList(docs)
+	return c.showList(page, more)
 }

@@ -147,6 +147,7 @@ func (b *Broker) Counts(path string) (Counts, error) {
 		Active: e.main.active, Deferred: e.main.deferred, Scheduled: e.main.scheduled,
 		DeadLetter: e.dead.active + e.dead.deferred, TransferDeadLetter: e.transfer.active + e.transfer.deferred,
 		SizeBytes: e.bytes, Created: moment(e.created), Updated: moment(e.updated), Accessed: moment(max(e.accessed, e.updated)),
+		Subscriptions: int64(len(e.subs)),
 	}
 	if e.topic != nil {
 		c.SizeBytes = e.main.bytes + e.dead.bytes + e.transfer.bytes

@@ -281,5 +281,6 @@ const (
 type Counts struct {
 	Active, DeadLetter, Scheduled, Deferred, TransferDeadLetter, Transfer int64
 	SizeBytes                                                             int64
+	Subscriptions                                                         int64 // of a topic
 	Created, Updated, Accessed                                            time.Time
 }

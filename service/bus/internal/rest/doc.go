@@ -19,7 +19,8 @@
 //  3. A message that was received and locked, and could not be answered, is given back
 //     at once and uncounted.
 //  4. Waiting is bounded: by the request's timeout, by two minutes, by the number of
-//     connections a namespace may have, which waiting requests count as.
+//     connections a namespace may have, which waiting requests count as. So are bodies:
+//     by what the entity takes, and all together.
 //  5. A lock that was given here is good over AMQP, and the other way round.
 //
 // What it refuses: sessions, deferring, peeking and transactions, which the service has
@@ -57,6 +58,7 @@ type Options struct {
 type Service struct {
 	o       Options
 	waiting atomic.Int64 // requests that wait for a message
+	bodies  budget
 }
 
 // New builds the runtime API.
@@ -183,15 +185,15 @@ func (c *call) admit(need identity.Claims) (err error) {
 	}
 	kind, token := answer.TokenOf(header)
 	c.who, err = c.judge(kind, token, entityOf(c.path), need)
-	if err == nil || kind != answer.KindSAS {
+	if kind != answer.KindSAS || !fault.Is(err, fault.Unauthorized) {
 		return err
 	}
 	whole, wholeErr := c.judge(kind, token, strings.Trim(c.r.URL.Path, "/"), need)
-	if wholeErr != nil || whole.Scope != "" { // an entity's own rule is for entities
+	if fault.Is(wholeErr, fault.Unauthorized) || whole.Scope != "" { // an entity's own rule is for entities
 		return err
 	}
 	c.who = whole
-	return nil
+	return wholeErr
 }
 
 // judge judges a token for a path.
@@ -233,7 +235,7 @@ func (c *call) settle() error {
 	case complete:
 		c.meter.Completed.Add(1)
 	case renew:
-		c.w.Header().Set("BrokerProperties", lockedUntil(until[0]))
+		c.w.Header()["BrokerProperties"] = []string{lockedUntil(until[0])}
 	}
 	c.w.Header().Set("Content-Length", "0")
 	c.w.WriteHeader(http.StatusOK)
