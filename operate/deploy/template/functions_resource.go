@@ -173,8 +173,49 @@ func resourceFunctions() []*function {
 		in(&function{name: "references", least: 1, most: 2, usage: "references('SYMBOL', 'Full')", summary: "The properties of all resources of a loop, once they are deployed.", run: references}),
 		in(&function{name: "list*", least: 1, most: 4, usage: "listKeys('NAME or ID', 'API version', body)", summary: "What an action of a resource gives, whose name begins with list, once it is deployed.", special: listCall}),
 		in(&function{name: "providers", least: 1, most: 2, usage: "providers('Microsoft.ServiceBus', 'namespaces')", summary: "The API versions of a resource type.", run: providers}),
+		zone("toLogicalZone", "toLogicalZone('SUBSCRIPTION', 'LOCATION', 'ZONE')", "The logical zone of a physical one: its number. There are no zones here.", func(_, zone string) string { return logicalZone(zone) }),
+		zone("toPhysicalZone", "toPhysicalZone('SUBSCRIPTION', 'LOCATION', 'ZONE')", "The physical zone of a logical one: LOCATION-azN. There are no zones here.", func(location, zone string) string { return location + "-az" + zone }),
+		zones("toLogicalZones", "toLogicalZones('SUBSCRIPTION', 'LOCATION', zones)", "The logical zones of physical ones.", func(_, zone string) string { return logicalZone(zone) }),
+		zones("toPhysicalZones", "toPhysicalZones('SUBSCRIPTION', 'LOCATION', zones)", "The physical zones of logical ones.", func(location, zone string) string { return location + "-az" + zone }),
 		in(&function{name: "pickZones", least: 3, most: 5, usage: "pickZones('PROVIDER', 'TYPE', 'LOCATION', count, offset)", summary: "No availability zones: there are none here.", run: func(*env, []any) (any, error) { return []any{}, nil }}),
 	}
+}
+
+// logicalZone is the number of a zone that is called westus2-az1.
+func logicalZone(zone string) string { return zone[strings.LastIndexByte(zone, 'z')+1:] }
+
+// zone makes a function of the name of one zone, zones of an array of them.
+func zone(name, usage, summary string, fn func(location, zone string) string) *function {
+	return &function{name: name, group: "resource", least: 3, most: 3, usage: usage, summary: summary, run: func(_ *env, args []any) (any, error) {
+		location, err := asText(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		one, err := asText(args, 2)
+		return fn(location, one), err
+	}}
+}
+
+func zones(name, usage, summary string, fn func(location, zone string) string) *function {
+	return &function{name: name, group: "resource", least: 3, most: 3, usage: usage, summary: summary, run: func(_ *env, args []any) (any, error) {
+		location, err := asText(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		given, err := asList(args, 2)
+		if err != nil {
+			return nil, err
+		}
+		list := []any{}
+		for i := range given {
+			one, err := asText(given, i)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, fn(location, one))
+		}
+		return list, nil
+	}}
 }
 
 // typeAndNames splits arguments at the resource type: before it may stand some others,

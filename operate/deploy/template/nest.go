@@ -32,7 +32,9 @@ func (r *Resource) nest(e *env) {
 		if err != nil || !strings.EqualFold(s, "Incremental") && !strings.EqualFold(s, "Complete") {
 			e.report(m, "properties.mode", fmt.Errorf("the mode must be Incremental or Complete, and is %q", s))
 		}
-		mode = s
+		if strings.EqualFold(s, "Complete") {
+			mode = "Complete"
+		}
 	}
 	r.Nested = &Nested{Name: r.Name, Mode: mode}
 	r.Nested.Plan = r.expandNested(e, e.world.problems)
