@@ -151,7 +151,19 @@ var (
 	lessOrEquals    = comparison(func(n int) bool { return n <= 0 })
 )
 
-func equals(_ *frame, args []any) (any, error) { return Equal(args[0], args[1]), nil }
+func equals(f *frame, args []any) (any, error) {
+	for _, a := range args[1:] {
+		if list, ok := a.([]any); ok {
+			if err := f.step(len(list)); err != nil {
+				return nil, err
+			}
+		}
+		if !Equal(args[0], a) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
 
 func not(f *frame, args []any) (any, error) {
 	if b, ok := args[0].(bool); ok {

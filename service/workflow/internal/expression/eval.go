@@ -136,6 +136,9 @@ func compile(n node) code {
 
 func compileCall(c *call) code {
 	fn := c.function
+	if c.problem != "" {
+		return func(*frame) (any, error) { return nil, fail("%s", c.problem) }
+	}
 	args := make([]code, len(c.arguments))
 	for i, a := range c.arguments {
 		args[i] = compile(a)

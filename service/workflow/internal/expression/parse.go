@@ -29,6 +29,7 @@ type call struct {
 	selections []selection
 	at         int
 	text       string // the call alone, for messages
+	problem    string // why it can not be evaluated
 }
 
 // selection is .name, [index], ?.name or ?[index].
@@ -218,11 +219,13 @@ func (p *parser) selections(c *call) *Problem {
 
 // judge notes what is wrong with a call beside its form.
 func (p *parser) judge(c *call) {
+	var found *Problem
 	if c.function == nil {
-		p.problems = append(p.problems, *unknownFunction(c))
-		return
+		found = unknownFunction(c)
+	} else if n := len(c.arguments); n < c.function.Min || c.function.Max >= 0 && n > c.function.Max {
+		found = &Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: c.function.arity(n)}
 	}
-	if n := len(c.arguments); n < c.function.Min || c.function.Max >= 0 && n > c.function.Max {
-		p.problems = append(p.problems, Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: c.function.arity(n)})
+	if found != nil {
+		p.problems, c.problem = append(p.problems, *found), found.Message
 	}
 }

@@ -8,9 +8,10 @@ import (
 // Template is a JSON value of a definition with everything in it that is to be
 // computed, compiled.
 type Template struct {
-	root  piece
-	refs  Refs
-	depth int
+	root   piece
+	refs   Refs
+	depth  int
+	broken bool
 }
 
 // piece computes one value of a template.
@@ -37,14 +38,18 @@ type Place struct {
 
 // Parse compiles a template: a JSON value (of the kinds this package knows) in which
 // every string may hold expressions. Names of members are not computed.
+//
+// Unknown functions and wrong numbers of parameters are problems, but what holds them
+// is compiled: as in the cloud, it fails when it is evaluated, and only then. With
+// problems of form the template is nil.
 func Parse(template any) (*Template, []Place) {
 	t := &Template{}
 	var problems []Place
 	t.root = t.value(template, "", &problems)
-	if problems != nil {
+	if t.broken {
 		return nil, problems
 	}
-	return t, nil
+	return t, problems
 }
 
 func (t *Template) value(v any, path string, problems *[]Place) piece {
@@ -149,10 +154,11 @@ func (t *Template) text(s, path string, problems *[]Place) piece {
 	for _, p := range found {
 		*problems = append(*problems, Place{p, path})
 	}
-	if len(found) > 0 {
+	if parsed == nil {
+		t.broken = true
 		return nil
 	}
-	t.refs.join(References(s))
+	t.refs.join(parsed.references(s))
 	run, depth := compileText(s, parsed)
 	t.depth = max(t.depth, depth)
 	return func(f *frame, at *trail) (any, error) {
