@@ -51,10 +51,14 @@ func equalObjects(x, y *Object) bool {
 	if len(x.Members) != len(y.Members) {
 		return false
 	}
+	var find func(string) (any, bool)
 	for i, m := range x.Members {
 		other := y.Members[i]
 		if other.Name != m.Name {
-			v, ok := y.Exact(m.Name)
+			if find == nil {
+				find = y.finder()
+			}
+			v, ok := find(m.Name)
 			if !ok {
 				return false
 			}

@@ -143,6 +143,11 @@ func compileCall(c *call) code {
 	for i, a := range c.arguments {
 		args[i] = compile(a)
 	}
+	return called(fn, args)
+}
+
+// called runs a function on what its parameters give.
+func called(fn *Function, args []code) code {
 	if fn.lazy != nil {
 		run := fn.lazy(args)
 		return func(f *frame) (any, error) {
@@ -236,13 +241,23 @@ func pickProperty(v any, name string, s *selection) (any, error) {
 		if s.safe {
 			return nil, nil
 		}
-		return nil, cannot(s, "property '%s' doesn't exist, available properties are '%s'", name, strings.Join(v.Names(), ", "))
+		return nil, cannot(s, "property '%s' doesn't exist, available properties are '%s'", name, available(v))
 	case []any:
 		return nil, cannot(s, "property '%s' cannot be selected. Array elements can only be selected using an integer index", name)
 	case nil:
 		return nil, cannot(s, "property '%s' cannot be selected", name)
 	}
 	return nil, cannot(s, "property '%s' cannot be selected. Property selection is not supported on values of type '%s'", name, kindOf(v))
+}
+
+// available lists the properties of an object, as many as a message should hold.
+func available(o *Object) string {
+	const most = 100
+	names := (&Object{o.Members[:min(len(o.Members), most)]}).Names()
+	if more := len(o.Members) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // pickPath follows a name like body/value, by which designers write selections of
