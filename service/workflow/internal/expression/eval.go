@@ -83,6 +83,8 @@ type frame struct {
 	bytes    int
 	stack    []any     // parameters of the calls that are open
 	function *Function // that is running, for messages
+	trace    *tracer   // when what is computed is to be told
+	first    [8]any    // of the stack: nearly all expressions need no more
 }
 
 // step counts n steps.
@@ -122,14 +124,24 @@ type (
 func compile(n node) code {
 	switch n := n.(type) {
 	case *literal:
-		v := n.value
-		return func(*frame) (any, error) { return v, nil }
-	case *call:
-		run := compileCall(n)
-		for i := range n.selections {
-			run = compileSelection(run, &n.selections[i])
+		v, text := n.value, n.text
+		return func(f *frame) (any, error) {
+			if f.trace != nil {
+				f.trace.tell(text, v)
+			}
+			return v, nil
 		}
-		return run
+	case *call:
+		run, text := compileCall(n), n.text
+		for i := range n.selections {
+			run, text = compileSelection(run, &n.selections[i]), n.selections[i].text
+		}
+		return func(f *frame) (any, error) {
+			if f.trace != nil {
+				return f.trace.follow(f, text, run)
+			}
+			return run(f)
+		}
 	}
 	panic("expression: unknown node")
 }

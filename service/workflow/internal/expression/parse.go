@@ -19,6 +19,7 @@ type node interface{ position() int }
 type literal struct {
 	value any
 	at    int
+	text  string // as it is written
 }
 
 // call is a function with what is selected from its result.
@@ -103,9 +104,9 @@ func (p *parser) value() (node, *Problem) {
 	t := p.token
 	switch t.kind {
 	case tokenString:
-		return &literal{t.text, t.start}, p.advance(false)
+		return &literal{t.text, t.start, p.scanner.source[t.start:t.end]}, p.advance(false)
 	case tokenInteger, tokenFloat:
-		return &literal{numberOf(t), t.start}, p.advance(false)
+		return &literal{numberOf(t), t.start, t.text}, p.advance(false)
 	case tokenName:
 		return p.named()
 	}
@@ -136,11 +137,11 @@ func (p *parser) named() (node, *Problem) {
 	if p.token.kind != tokenLeft {
 		switch strings.ToLower(t.text) {
 		case "true":
-			return &literal{true, t.start}, nil
+			return &literal{true, t.start, t.text}, nil
 		case "false":
-			return &literal{false, t.start}, nil
+			return &literal{false, t.start, t.text}, nil
 		case "null":
-			return &literal{nil, t.start}, nil
+			return &literal{nil, t.start, t.text}, nil
 		}
 	}
 	c := &call{name: t.text, at: t.start, function: Lookup(t.text)}
@@ -193,7 +194,7 @@ func (p *parser) selections(c *call) *Problem {
 			if err != nil {
 				return err
 			}
-			s.key, end = &literal{t.text, t.start}, t.end
+			s.key, end = &literal{t.text, t.start, t.text}, t.end
 		case p.token.kind == tokenLeftBracket:
 			if err := p.advance(true); err != nil {
 				return err

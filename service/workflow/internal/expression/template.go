@@ -162,6 +162,9 @@ func (t *Template) text(s, path string, problems *[]Place) piece {
 	run, depth := compileText(s, parsed)
 	t.depth = max(t.depth, depth)
 	return func(f *frame, at *trail) (any, error) {
+		if f.trace != nil {
+			f.trace.at = at
+		}
 		v, err := run(f)
 		if e, ok := err.(*Error); ok && e.Path == "" {
 			e.Path = strings.TrimPrefix(at.String(), ".")
@@ -213,10 +216,11 @@ func compileText(s string, t *text) (run code, depth int) {
 }
 
 // Eval computes the template. The error is an *Error.
-func (t *Template) Eval(c Context, b Budget) (any, error) {
-	f := frame{context: c, steps: orElse(b.Steps, DefaultBudget.Steps), bytes: orElse(b.Bytes, DefaultBudget.Bytes)}
-	var stack [16]any
-	f.stack = stack[:0]
+func (t *Template) Eval(c Context, b Budget) (any, error) { return t.eval(c, b, nil) }
+
+func (t *Template) eval(c Context, b Budget, told *tracer) (any, error) {
+	f := frame{context: c, trace: told, steps: orElse(b.Steps, DefaultBudget.Steps), bytes: orElse(b.Bytes, DefaultBudget.Bytes)}
+	f.stack = f.first[:0]
 	if limit := orElse(b.Depth, DefaultBudget.Depth); t.depth > limit {
 		return nil, fail("The template language expression is nested '%d' deep, more than the '%d' allowed.", t.depth, limit)
 	}
