@@ -275,7 +275,7 @@ func (l *looseDate) word(s string) (rest string, ok bool) {
 		l.half = half
 		return s[n:], len(l.time) > 0
 	}
-	for _, names := range [][]string{l.c.genitives, l.c.months, l.c.shortMonths, American.months, American.shortMonths} {
+	for _, names := range [][]string{l.c.genitives, l.c.months, l.c.shortGenitives, l.c.shortMonths, American.months, American.shortMonths} {
 		if i, n := among(s, names); i >= 0 && l.month == 0 {
 			l.month, l.monthAt = i+1, len(l.numbers)
 			return strings.TrimPrefix(s[n:], "."), true

@@ -16,7 +16,7 @@ func TestDateFormats(t *testing.T) {
 		{"t", "en-US", "5:08 PM"}, {"T", "de-DE", "17:08:31"}, {"u", "en-US", "2025-09-05 17:08:31Z"},
 		{"yyyy-MM-dd", "en-US", "2025-09-05"}, {"yyy-M-d", "en-US", "2025-9-5"}, {"yy'y'", "en-US", "25y"}, {"%d", "en-US", "5"}, {"HH\\h mm", "en-US", "17h 08"},
 		{"hh:mm tt", "en-US", "05:08 PM"}, {"h t", "en-US", "5 P"}, {"ss.fff", "en-US", "31.338"}, {"s.FFFFFFF K", "en-US", "31.3384797 Z"}, {"zzz", "en-US", "+00:00"},
-		{"dddd d MMMM", "fr-FR", "vendredi 5 septembre"}, {"d MMMM", "ru-RU", "5 сентября"}, {"MMMM yyyy", "ru-RU", "сентябрь 2025"}, {"dd/MM/yyyy", "de-DE", "05.09.2025"},
+		{"dddd d MMMM", "fr-FR", "vendredi 5 septembre"}, {"d MMMM", "ru-RU", "5 сентября"}, {"MMMM yyyy", "ru-RU", "сентябрь 2025"}, {"dd/MM/yyyy", "de-DE", "05.09.2025"}, {"ddd d MMM", "de-DE", "Fr 5 Sept."}, {"MMM yyyy", "de-DE", "Sep 2025"}, {"D", "en-GB", "05 September 2025"},
 	} {
 		cu, ok := CultureOf(c.culture)
 		if !ok {
