@@ -53,20 +53,21 @@ var floors = []floor{
 // pure lists the packages that are deterministic: the reason why each is here,
 // and nothing in them may read a clock, start a goroutine, do I/O or draw lots.
 var pure = map[string]string{
-	"wire/amqp":                          "a codec is a function from bytes to values",
-	"kernel/fault":                       "replicas must agree on refusals",
-	"kernel/journal/record":              "readers everywhere must accept and refuse the same bytes",
-	"kernel/replica/core":                "a seed must replay it",
-	"kernel/ballot/core":                 "who may own must be playable under a seed",
-	"kernel/link/core":                   "what passes between locations must be playable under a seed",
-	"kernel/audit/history":               "copies of a log must be the same everywhere",
-	"kernel/resource/registry":           "replicas must agree on what is declared",
-	"service/bus/internal/broker":        "replicas must agree on every message",
-	"service/bus/internal/filter":        "a rule must match the same everywhere",
-	"service/workflow/internal/document": "the same file must be read the same everywhere",
-	"operate/plan/core":                  "the same estate must get the same report",
-	"operate/watch/core":                 "the same rounds must give the same alarms",
-	"conformance/torture/ledger":         "a history must get the same verdict twice",
+	"wire/amqp":                            "a codec is a function from bytes to values",
+	"kernel/fault":                         "replicas must agree on refusals",
+	"kernel/journal/record":                "readers everywhere must accept and refuse the same bytes",
+	"kernel/replica/core":                  "a seed must replay it",
+	"kernel/ballot/core":                   "who may own must be playable under a seed",
+	"kernel/link/core":                     "what passes between locations must be playable under a seed",
+	"kernel/audit/history":                 "copies of a log must be the same everywhere",
+	"kernel/resource/registry":             "replicas must agree on what is declared",
+	"service/bus/internal/broker":          "replicas must agree on every message",
+	"service/bus/internal/filter":          "a rule must match the same everywhere",
+	"service/workflow/internal/document":   "the same file must be read the same everywhere",
+	"service/workflow/internal/definition": "the same file must get the same verdict",
+	"operate/plan/core":                    "the same estate must get the same report",
+	"operate/watch/core":                   "the same rounds must give the same alarms",
+	"conformance/torture/ledger":           "a history must get the same verdict twice",
 }
 
 // pureImports is the short list of what pure packages may use beside each other.
@@ -74,7 +75,7 @@ var pureImports = []string{
 	"bytes", "cmp", "container/heap", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
 	"iter", "maps", "math", "math/big", "math/bits", "regexp", "slices", "sort", "strconv", "strings", "time",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
-	"weir/internal/iso8601", "weir/internal/groups",
+	"weir/internal/iso8601", "weir/internal/groups", "net/netip",
 }
 
 // impureCalls are functions of otherwise allowed packages that read the world.
