@@ -54,6 +54,7 @@ func tools() []*cobra.Command {
 		demo.Command(version()),
 		drill.Command(version()),
 		plan.Command(app.Types()...),
+		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
 		group("bench", "Measure a server of its own with real clients", bench.Command()),
 	}
 }

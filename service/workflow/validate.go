@@ -19,7 +19,7 @@ type Verdict struct {
 	Valid    bool      `json:"valid"`
 	Triggers int       `json:"triggers"`
 	Actions  int       `json:"actions"`
-	Problems []Problem `json:"problems"`
+	Problems []Problem `json:"problems,omitempty"`
 }
 
 // Problem is one thing that is wrong with a definition.
