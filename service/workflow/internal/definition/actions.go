@@ -27,7 +27,9 @@ func (r *reader) graph(owner *Action, v *document.Value, p document.Path, depth 
 		a := r.action(g, m, at, depth)
 		g.Actions = append(g.Actions, a)
 		g.byName[fold(m.Name)] = a
-		if other := r.d.byName[fold(m.Name)]; other != nil {
+		if other := r.d.byName[fold(m.Name)]; other != nil && a.Is("AgentHandoff") && other.Is("AgentHandoff") {
+			continue // agents hand over to one another by these
+		} else if other != nil {
 			r.error(at, &document.Value{At: m.At}, "duplicate-name", "another action is called %q, at %s; names must differ in the whole workflow", m.Name, other.Path)
 		} else {
 			r.d.byName[fold(m.Name)] = a
@@ -129,7 +131,11 @@ func (r *reader) switchOf(a *Action, v *document.Value, p document.Path, depth i
 	}
 	cases, _ := v.Fold("cases")
 	if !cases.Given() {
-		r.error(p.Of("cases"), v, "missing-member", "a Switch needs cases")
+		severity := Error
+		if a.Default != nil {
+			severity = Warning
+		}
+		r.say(severity, p.Of("cases"), v, "missing-member", "a Switch has no cases")
 		return
 	}
 	if cases = r.objectOf(v, p, "cases"); cases == nil {

@@ -113,7 +113,7 @@ var (
 	connectionHook = slices.Concat([]Field{connectionHost, httpMethod, text("path"), any_("body"), accessKey}, callMembers)
 	openAPIHost    = object("host", text("apiId"), text("operationId").must(), text("connectionName"))
 	openAPI        = []Field{openAPIHost.must(), object("parameters"), any_("authentication")}
-	provider       = []Field{object("parameters"), object("serviceProviderConfiguration", text("connectionName").must(), text("operationId").must(), text("serviceProviderId").must()).must()}
+	provider       = []Field{{Name: "parameters", Kinds: []document.Kind{document.Object, document.String}}, object("serviceProviderConfiguration", text("connectionName").must(), text("operationId").must(), text("serviceProviderId").must()).must()}
 	management     = slices.Concat([]Field{object("api", text("id"), text("name")).must(), {Name: "pathTemplate", Must: true, Kinds: []document.Kind{document.String, document.Object}}, httpMethod, text("subscriptionKey"), any_("body")}, callMembers)
 	xmlMap         = object("map", text("name").must(), text("source"))
 	xmlSchema      = object("schema", text("name").must(), text("source"))

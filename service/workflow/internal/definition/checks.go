@@ -2,6 +2,7 @@ package definition
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,8 +17,15 @@ func checkMethod(r *reader, v *document.Value, p document.Path) {
 	}
 }
 
+// unfilled are the ways in which people mark the part of a URI that others fill in.
+var unfilled = regexp.MustCompile(`<[^<>]*>|\$\{[^{}]*\}|^\[.*\]$|(?i)^your|re?p?lace_with`)
+
 // checkURI wants an absolute http or https URI.
 func checkURI(r *reader, v *document.Value, p document.Path) {
+	if unfilled.MatchString(v.Text) {
+		r.warn(p, v, "placeholder", "%.80q has a part that somebody is to fill in", v.Text)
+		return
+	}
 	if why := badURI(v.Text); why != "" {
 		r.error(p, v, "uri", "the URI %.80q cannot be called: %s", v.Text, why)
 	}
@@ -151,10 +159,10 @@ func checkCompose(r *reader, o *Operation) {
 	}
 }
 
-// checkValue wants a value: null is one.
+// checkValue misses a value: null is one.
 func checkValue(r *reader, o *Operation) {
 	if v, _ := o.Inputs.Fold("value"); o.Inputs.Is(document.Object) && v == nil {
-		r.error(o.Path.Of("inputs").Of("value"), o.Inputs, "missing-member", "%s has no value", o.Name)
+		r.warn(o.Path.Of("inputs").Of("value"), o.Inputs, "missing-member", "%s has no value; null is taken", o.Name)
 	}
 }
 

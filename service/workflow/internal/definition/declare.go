@@ -27,7 +27,7 @@ func (r *reader) parameters() {
 	v, spelled := r.d.Value.Fold("parameters")
 	p := r.d.Path.Of(spelled)
 	if !v.Given() {
-		r.d.parametersOpen = r.d.Host == Standard && r.Settings.Parameters == nil
+		r.d.parametersOpen = r.elsewhere()
 		return
 	}
 	if !v.Is(document.Object) {
@@ -40,9 +40,20 @@ func (r *reader) parameters() {
 	if len(v.Members) > r.Limits.ParametersMax {
 		r.error(p, v, "limit-exceeded", "%d parameters are declared, at most %d are allowed", len(v.Members), r.Limits.ParametersMax)
 	}
+	own := 0
 	for _, m := range v.Members {
 		r.parameter(m, p.Of(m.Name))
+		if m.Name != "$connections" {
+			own++
+		}
 	}
+	r.d.parametersOpen = own == 0 && r.elsewhere()
+}
+
+// elsewhere reports whether a file that this is not may declare parameters: one of
+// a Standard project, which we do not see.
+func (r *reader) elsewhere() bool {
+	return r.Settings.Parameters == nil && (r.d.Host == Standard || r.bare)
 }
 
 func (r *reader) parameter(m document.Member, p document.Path) {

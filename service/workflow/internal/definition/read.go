@@ -33,6 +33,8 @@ type Expressions interface {
 type Fault struct {
 	Column  int // in the string, from one
 	Message string
+	// Mild faults are found when the expression is evaluated, not before.
+	Mild bool
 }
 
 // Call is one call of a function.
@@ -51,6 +53,8 @@ type reader struct {
 	d *Definition
 	// brackets says that [..] is an expression of a deployment template.
 	brackets bool
+	// bare says that nothing wraps the definition, so that its host is a guess.
+	bare     bool
 	problems []Problem
 }
 
@@ -123,7 +127,7 @@ func Read(w Wrapped, s Settings) (*Definition, []Problem) {
 	if s.Limits == (Limits{}) {
 		s.Limits = LimitsOf(w.Host, d.Stateless)
 	}
-	r := &reader{Settings: s, d: d, brackets: w.Template}
+	r := &reader{Settings: s, d: d, brackets: w.Template, bare: w.Wrapping == Bare}
 	r.duplicates(w.Value, w.Path)
 	if !w.Value.Is(document.Object) {
 		r.error(w.Path, w.Value, "not-an-object", "a workflow definition is an object, this is %s", shown(w.Value))

@@ -1,6 +1,7 @@
 package definition
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -128,17 +129,26 @@ func (c *checker) text(v *document.Value, p document.Path, at place) {
 	if n := utf8.RuneCountInString(v.Text); n > c.Limits.ExpressionCharsMax && strings.HasPrefix(v.Text, "@") && !strings.HasPrefix(v.Text, "@{") {
 		c.error(p, v, "limit-exceeded", "the expression has %d characters, at most %d are allowed", n, c.Limits.ExpressionCharsMax)
 	}
-	if placeholders.MatchString(v.Text) && len(c.Expressions.Check(v.Text)) > 0 {
+	faults := c.Expressions.Check(v.Text)
+	if len(faults) > 0 && (placeholders.MatchString(v.Text) || pieces.MatchString(v.Text)) {
 		c.warn(p, v, "placeholder", "%.60q has a placeholder in it and is judged when that is filled", v.Text)
 		return
 	}
-	for _, f := range c.Expressions.Check(v.Text) {
-		c.error(p, v, "expression", "%s (column %d of the string)", f.Message, f.Column)
+	for _, f := range faults {
+		severity := Error
+		if f.Mild {
+			severity = Warning
+		}
+		c.say(severity, p, v, "expression", "%s (column %d of the string)", f.Message, f.Column)
 	}
 	for _, call := range c.Expressions.Calls(v.Text) {
 		c.call(call, v, p, at)
 	}
 }
+
+// pieces are what is left of a template's concat() that nobody evaluated, and the
+// bare @name by which test suites mark what they fill in.
+var pieces = regexp.MustCompile(`',\s*(variables|parameters)\('|^@[A-Za-z_]+$`)
 
 // ofAction are the functions whose first argument names an action.
 var ofAction = []string{"actions", "body", "outputs", "actionbody", "actionoutputs", "formdatavalue", "formdatamultivalues", "multipartbody"}
@@ -294,10 +304,30 @@ func (c *checker) askVariable(call Call, v *document.Value, p document.Path, at 
 	case declared.by == at.a:
 		c.error(p, v, "variable-early", "the variable %q is used by the action that initialises it", call.Name)
 	case declared.by.In.Owner == nil && !c.d.ahead(declared.by, at.a) && !c.loose(at.a):
-		c.error(p, v, "variable-early", "the variable %q need not be initialised when %s begins; let it run after %s", call.Name, at.a.Name, declared.by.Name)
+		c.early(call.Name, declared.by, at.a, v, p)
 	case at.a.Is("SetVariable") && sameVariable(at.a, call.Name):
 		c.error(p, v, "variable-self", "a SetVariable cannot read the variable that it sets; compose the value first")
 	}
+}
+
+// early says that a variable is used before it is initialised: an error when it is
+// initialised later for certain, a warning when that happens at the same time.
+func (c *checker) early(name string, by, user *Action, v *document.Value, p document.Path) {
+	if c.d.ahead(user, by) || inside(user, by) || !c.parallelTo(by, user) {
+		c.error(p, v, "variable-early", "the variable %q is used by %s before %s initialises it", name, user.Name, by.Name)
+		return
+	}
+	c.warn(p, v, "variable-early", "the variable %q need not be initialised when %s begins; let it run after %s", name, user.Name, by.Name)
+}
+
+// parallelTo reports whether two actions may run at the same time.
+func (c *checker) parallelTo(one, other *Action) bool {
+	for o := other; o != nil; o = o.In.Owner {
+		if o.In == one.In {
+			return !o.In.reaches(one, o)
+		}
+	}
+	return true
 }
 
 func sameVariable(a *Action, name string) bool {
@@ -320,7 +350,7 @@ func (c *checker) target(a *Action) {
 	case !ok:
 		c.error(p, name, "variable-missing", "no action initialises the variable %q", name.Text)
 	case declared.by.In.Owner == nil && !c.d.ahead(declared.by, a) && !c.loose(a):
-		c.error(p, name, "variable-early", "the variable %q need not be initialised when %s begins; let it run after %s", name.Text, a.Name, declared.by.Name)
+		c.early(name.Text, declared.by, a, name, p)
 	}
 }
 

@@ -37,8 +37,12 @@ func (r *reader) follows(a *Action) {
 		switch other := r.d.Action(after.Name); {
 		case other != nil:
 			r.error(after.Path, at, "runafter-missing", "%s runs after %q, which is in another scope (%s); runAfter names actions beside it", a.Name, after.Name, other.Path)
+		case r.d.trigger(after.Name) != nil && strings.EqualFold(r.d.trigger(after.Name).Kind, "Agent"):
+			r.warn(after.Path, at, "runafter-missing", "%s runs after the trigger %q, which every action does", a.Name, after.Name)
 		case r.d.trigger(after.Name) != nil:
 			r.error(after.Path, at, "runafter-missing", "%s runs after %q, which is a trigger; actions that follow the trigger have an empty runAfter", a.Name, after.Name)
+		case strings.HasSuffix(string(after.Path), ".dependsOn"):
+			r.warn(after.Path, at, "runafter-missing", "%s depends on %q, and there is no such action", a.Name, after.Name)
 		default:
 			r.error(after.Path, at, "runafter-missing", "%s runs after %q, and there is no such action", a.Name, after.Name)
 		}
@@ -117,7 +121,7 @@ func (r *reader) placed(a *Action) {
 			r.error(p, at, "response-no-request", "a Response needs a Request trigger; this workflow has none, so there is nobody to answer")
 		}
 		if beside := r.parallel(a); beside != nil && loop == nil {
-			r.error(p, at, "response-parallel", "a Response may not stand beside a parallel branch: %q runs at the same time", beside.Name)
+			r.warn(p, at, "response-parallel", "a Response should not stand beside a parallel branch: %q may run at the same time, so what is answered may be decided by which is faster", beside.Name)
 		}
 	case "Terminate":
 		if loop != nil {
