@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 
+	"weir/internal/dotnet"
 	"weir/service/workflow/internal/definition"
 	"weir/service/workflow/internal/document"
 )
@@ -59,7 +60,7 @@ func Validate(data []byte, beside Beside) []Verdict {
 }
 
 func verdict(w definition.Wrapped, beside Beside) Verdict {
-	d, problems := definition.Read(w, definition.Settings{Expressions: language{}, Parameters: beside.Parameters, Connections: beside.Connections})
+	d, problems := definition.Read(w, definition.Settings{Expressions: language{}, Zones: zone, Parameters: beside.Parameters, Connections: beside.Connections})
 	out := Verdict{Name: w.Name, Wrapping: w.Wrapping, Kind: w.Kind, Path: string(w.Path), Valid: definition.Valid(problems), Problems: []Problem{}}
 	if d != nil {
 		out.Triggers = len(d.Triggers)
@@ -69,6 +70,12 @@ func verdict(w definition.Wrapped, beside Beside) Verdict {
 		out.Problems = append(out.Problems, Problem{Code: p.Code, Severity: p.Severity.String(), Path: string(p.Path), Line: p.At.Line, Column: p.At.Column, Message: p.Message})
 	}
 	return out
+}
+
+// zone reports whether a name is that of a time zone.
+func zone(name string) bool {
+	_, ok := dotnet.Zone(name)
+	return ok
 }
 
 // Errors counts the problems that make a definition invalid.

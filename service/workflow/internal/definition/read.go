@@ -126,6 +126,9 @@ func Read(w Wrapped, s Settings) (*Definition, []Problem) {
 	d.Stateless = strings.EqualFold(w.Kind, "Stateless")
 	if s.Limits == (Limits{}) {
 		s.Limits = LimitsOf(w.Host, d.Stateless)
+		if w.Wrapping == Bare { // the host is a guess: the wider limit holds
+			s.Limits.WaitingRunsMax = LimitsOf(Standard, false).WaitingRunsMax
+		}
 	}
 	r := &reader{Settings: s, d: d, brackets: w.Template, bare: w.Wrapping == Bare}
 	r.duplicates(w.Value, w.Path)

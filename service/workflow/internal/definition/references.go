@@ -141,14 +141,22 @@ func (c *checker) text(v *document.Value, p document.Path, at place) {
 		}
 		c.say(severity, p, v, "expression", "%s (column %d of the string)", f.Message, f.Column)
 	}
-	for _, call := range c.Expressions.Calls(v.Text) {
+	calls := c.Expressions.Calls(v.Text)
+	for _, call := range calls {
 		c.call(call, v, p, at)
+	}
+	if at.tracked && at.a != nil && at.a.Runtime.Chunked && slices.ContainsFunc(calls, func(k Call) bool { return k.Function == "action" }) &&
+		content.MatchString(v.Text) {
+		c.error(p, v, "tracked-chunked", "%s transfers its content in chunks, so a tracked property cannot look into its inputs and outputs", at.a.Name)
 	}
 }
 
 // pieces are what is left of a template's concat() that nobody evaluated, and the
 // bare @name by which test suites mark what they fill in.
 var pieces = regexp.MustCompile(`',\s*(variables|parameters)\('|^@[A-Za-z_]+$`)
+
+// content is how an expression looks into what an action got or gave.
+var content = regexp.MustCompile(`(?i)(\.|\[')(outputs|inputs|body)\b`)
 
 // ofAction are the functions whose first argument names an action.
 var ofAction = []string{"actions", "body", "outputs", "actionbody", "actionoutputs", "formdatavalue", "formdatamultivalues", "multipartbody"}
@@ -363,6 +371,9 @@ func (c *checker) askItems(call Call, v *document.Value, p document.Path, at pla
 	}
 	for o := at.a.In.Owner; o != nil; o = o.In.Owner {
 		if fold(o.Name) == fold(call.Name) {
+			if spaced(o.Name) != spaced(call.Name) {
+				c.error(p, v, "item-outside-loop", "items('%s') is spelled otherwise than the loop %s; its name must match in case", call.Name, o.Name)
+			}
 			if !o.Is("Foreach") && !o.opaque {
 				c.error(p, v, "item-outside-loop", "items('%s') names an action of type %s; it is for a Foreach", call.Name, o.Type)
 			}
