@@ -296,9 +296,6 @@ func (d *Definition) Parameter(name string) *Parameter {
 // and designers write _ for a space.
 func fold(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "_") }
 
-// spaced is a name as an expression may spell it, case kept.
-func spaced(name string) string { return strings.ReplaceAll(name, " ", "_") }
-
 // Limit bounds how often and how long. A value that is an expression stays one.
 type Limit struct {
 	Count, Timeout *document.Value

@@ -371,9 +371,6 @@ func (c *checker) askItems(call Call, v *document.Value, p document.Path, at pla
 	}
 	for o := at.a.In.Owner; o != nil; o = o.In.Owner {
 		if fold(o.Name) == fold(call.Name) {
-			if spaced(o.Name) != spaced(call.Name) {
-				c.error(p, v, "item-outside-loop", "items('%s') is spelled otherwise than the loop %s; its name must match in case", call.Name, o.Name)
-			}
 			if !o.Is("Foreach") && !o.opaque {
 				c.error(p, v, "item-outside-loop", "items('%s') names an action of type %s; it is for a Foreach", call.Name, o.Type)
 			}
