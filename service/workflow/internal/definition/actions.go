@@ -102,6 +102,7 @@ func (r *reader) condition(v *document.Value, p document.Path, why string) *docu
 	if e.Given() && !e.Is(document.String) && !e.Is(document.Object) && !e.Is(document.Bool) {
 		r.error(p.Of("expression"), e, "wrong-type", "expression must be a string with an expression, or an object of and, or, not and comparisons, not %s", shown(e))
 	}
+	r.tree(e, p.Of("expression"))
 	return e
 }
 

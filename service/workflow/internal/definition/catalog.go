@@ -104,7 +104,7 @@ var (
 	callMembers = []Field{object("headers"), object("queries"), {Name: "authentication", Kinds: []document.Kind{document.Object}, Check: checkAuthentication}}
 	httpInputs  = slices.Concat([]Field{httpMethod.must(), httpURI.must(), any_("body"), text("cookie")}, callMembers)
 	webhook     = []Field{
-		{Name: "subscribe", Must: true, Kinds: []document.Kind{document.Object, document.String}, Inner: slices.Concat([]Field{httpMethod, httpURI.must()}, callMembers)},
+		{Name: "subscribe", Must: true, Check: checkSubscribe, Kinds: []document.Kind{document.Object, document.String}, Inner: slices.Concat([]Field{httpMethod, httpURI.must()}, callMembers)},
 		{Name: "unsubscribe", Kinds: []document.Kind{document.Object, document.String}, Inner: slices.Concat([]Field{httpMethod, httpURI}, callMembers)},
 		accessKey,
 	}
@@ -142,7 +142,7 @@ var Actions = []Type{
 	{Name: "Foreach", Group: "control", Note: "once for each item", Options: []string{"Sequential"}},
 	{Name: "Until", Group: "control", Note: "again until it holds", Options: []string{"FailWhenLimitsReached"}},
 	{Name: "Scope", Group: "control", Note: "several as one"},
-	{Name: "Terminate", Group: "control", Note: "end the run", NeedsInputs: true, Inputs: []Field{word("runStatus", "Succeeded", "Failed", "Cancelled").must(), object("runError", scalar("code"), scalar("message"))}},
+	{Name: "Terminate", Group: "control", Note: "end the run", NeedsInputs: true, Inputs: []Field{word("runStatus", "Succeeded", "Failed", "Cancelled").must(), object("runError", scalar("code"), scalar("message"))}, check: checkTerminate},
 	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", whole("count").must(), word("unit", timeUnits...).must()), object("until", scalar("timestamp").must())}},
 
 	{Name: "InitializeVariable", Group: "variables", Note: "declare", NeedsInputs: true, check: checkInitialize},

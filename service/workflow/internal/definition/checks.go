@@ -31,6 +31,13 @@ func checkURI(r *reader, v *document.Value, p document.Path) {
 	}
 }
 
+// checkSubscribe wants a URI where a webhook names nothing else.
+func checkSubscribe(r *reader, v *document.Value, p document.Path) {
+	if v.Is(document.String) {
+		checkURI(r, v, p)
+	}
+}
+
 // badURI says why an absolute URI cannot be called, else nothing.
 func badURI(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
@@ -169,6 +176,14 @@ func checkValue(r *reader, o *Operation) {
 func checkWait(r *reader, o *Operation) {
 	if o.Inputs.Is(document.Object) && !o.Inputs.Get("interval").Given() && !o.Inputs.Get("until").Given() {
 		r.error(o.Path.Of("inputs").Of("interval"), o.Inputs, "missing-member", "a Wait needs interval or until")
+	}
+}
+
+// checkTerminate names an error that is not used.
+func checkTerminate(r *reader, o *Operation) {
+	status, _ := o.Inputs.Get("runStatus").Str()
+	if e := o.Inputs.Get("runError"); e.Given() && !strings.EqualFold(status, "Failed") && !isExpression(status) && status != "" {
+		r.warn(o.Path.Of("inputs").Of("runError"), e, "unknown-member", "runError is used when the run is to end as Failed, not as %s", status)
 	}
 }
 

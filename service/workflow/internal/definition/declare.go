@@ -206,6 +206,9 @@ func (r *reader) trigger(m document.Member, p document.Path) *Trigger {
 	case row != nil && row.Recurs == must:
 		r.error(p.Of("recurrence"), v, "missing-member", "a %s trigger needs a recurrence", row.Name)
 	}
+	if t.Is("SlidingWindow") && t.Recurrence != nil && t.Recurrence.Schedule.Given {
+		r.error(p.Of("recurrence").Of("schedule"), recurrence.Get("schedule"), "recurrence-schedule", "a sliding window has no schedule: its windows lie one after the other")
+	}
 	r.splitOn(t, v, p)
 	t.Conditions = r.conditions(v, p)
 	if c := r.objectOf(v, p, "correlation"); c != nil {

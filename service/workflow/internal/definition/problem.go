@@ -86,6 +86,8 @@ var Codes = map[string]string{
 	"callback-outside":      "listCallbackUrl() outside of a webhook.",
 	"tracked-reference":     "A tracked property looks at more than its own action.",
 	"tracked-chunked":       "A tracked property of a chunked transfer looks at its content.",
+	"condition":             "A condition's tree of and, or, not and comparisons that cannot be read.",
+	"static-result":         "A static result of something that has none.",
 	"recurrence":            "A recurrence that is never or not so.",
 	"recurrence-schedule":   "A schedule that does not fit its frequency.",
 	"time-zone":             "No such time zone.",

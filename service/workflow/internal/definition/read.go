@@ -145,6 +145,9 @@ func Read(w Wrapped, s Settings) (*Definition, []Problem) {
 		d.Actions = r.graph(nil, v, w.Path.Of("actions"), 1)
 	} else {
 		d.Actions = &Graph{Path: w.Path.Of("actions")}
+		if actions, _ := w.Value.Fold("actions"); !actions.Given() {
+			r.error(d.Actions.Path, w.Value, "missing-member", "the definition has no actions; write {} if nothing is to be done")
+		}
 	}
 	r.outputs()
 	r.whole()

@@ -63,6 +63,7 @@ func (c *checker) trigger(t *Trigger) {
 	}
 	at.tracked = true
 	c.walk(t.Tracked, p.Of("trackedProperties"), at)
+	c.connection(&t.Operation)
 }
 
 func (c *checker) action(a *Action) {
@@ -83,6 +84,24 @@ func (c *checker) action(a *Action) {
 	c.walk(a.Tracked, p.Of("trackedProperties"), tracked)
 	c.target(a)
 	c.dependencies(a)
+	c.connection(&a.Operation)
+}
+
+// connection checks that the project has the connection that an operation names.
+func (c *checker) connection(o *Operation) {
+	if c.Connections == nil {
+		return
+	}
+	p := o.Path.Of("inputs")
+	for _, at := range [][]string{{"host", "connection", "referenceName"}, {"serviceProviderConfiguration", "connectionName"}, {"function", "connectionName"}, {"connection", "referenceName"}} {
+		v, path := o.Inputs, p
+		for _, step := range at {
+			v, path = v.Get(step), path.Of(step)
+		}
+		if v.Is(document.String) && !c.later(v) && !hasFold(c.Connections, v.Text) {
+			c.error(path, v, "connection-missing", "connections.json has no connection %q", v.Text)
+		}
+	}
 }
 
 func (c *checker) inputs(a *Action, at place) {
@@ -163,6 +182,8 @@ var ofAction = []string{"actions", "body", "outputs", "actionbody", "actionoutpu
 
 func (c *checker) call(call Call, v *document.Value, p document.Path, at place) {
 	switch f := call.Function; {
+	case at.tracked && slices.Contains([]string{"result", "items", "item", "iterationindexes"}, f):
+		c.error(p, v, "tracked-reference", "a tracked property sees its own action, the trigger and parameters; %s() looks at others", f)
 	case slices.Contains(ofAction, f):
 		c.askAction(call, v, p, at)
 	case f == "result":
@@ -385,7 +406,7 @@ func (c *checker) askIterations(call Call, v *document.Value, p document.Path, a
 		return
 	}
 	for o := at.a; o != nil; o = o.In.Owner {
-		if fold(o.Name) == fold(call.Name) && (o.Is("Until", "Foreach") || o.opaque) {
+		if fold(o.Name) == fold(call.Name) && (o.Is("Until") || o.opaque) {
 			return
 		}
 	}

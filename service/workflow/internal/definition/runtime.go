@@ -28,7 +28,7 @@ func (r *reader) runtime(o *Operation, trigger bool) {
 		}
 	}
 	r.secure(o, v, p)
-	r.staticResult(o, v, p)
+	r.staticResult(o, v, p, trigger)
 	if request := r.objectOf(v, p, "requestOptions"); request != nil {
 		if timeout := request.Get("timeout"); timeout.Given() {
 			o.Runtime.RequestTimeout = timeout
@@ -112,7 +112,7 @@ func (r *reader) secure(o *Operation, v *document.Value, p document.Path) {
 	}
 }
 
-func (r *reader) staticResult(o *Operation, v *document.Value, p document.Path) {
+func (r *reader) staticResult(o *Operation, v *document.Value, p document.Path, trigger bool) {
 	s := r.objectOf(v, p, "staticResult")
 	if s == nil {
 		return
@@ -120,6 +120,14 @@ func (r *reader) staticResult(o *Operation, v *document.Value, p document.Path) 
 	at := p.Of("staticResult")
 	r.fields(s, at, []Field{text("name").must(), word("staticResultOptions", "Enabled", "Disabled")})
 	state, _ := s.Get("staticResultOptions").Str()
+	if row := find(Actions, o.Type); !strings.EqualFold(state, "Disabled") && !o.opaque {
+		switch {
+		case trigger:
+			r.error(at, s, "static-result", "a trigger has no static result; only an action that calls something has")
+		case row != nil && (row.Group == "control" || row.Group == "variables" || row.Name == "Response"):
+			r.error(at, s, "static-result", "%s has no static result; only an action that calls something has", row.Name)
+		}
+	}
 	o.Runtime.StaticResult, _ = s.Get("name").Str()
 	o.Runtime.StaticEnabled = !strings.EqualFold(state, "Disabled")
 	if name := s.Get("name"); name.Is(document.String) && !r.later(name) && r.d.static(name.Text) == nil {
