@@ -1,7 +1,9 @@
 package workflow
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"weir/service/workflow/internal/definition"
@@ -15,11 +17,28 @@ type language struct{}
 func (language) Check(text string) []definition.Fault {
 	var faults []definition.Fault
 	for _, p := range expression.Check(text) {
-		// The cloud stores calls of string() with more than it uses, and so does the world.
-		mild := p.Code == expression.CodeArity && strings.EqualFold(p.Function, "string")
-		faults = append(faults, definition.Fault{Column: p.Column, Message: p.Message, Mild: mild})
+		faults = append(faults, definition.Fault{Column: p.Column, Message: p.Message, Mild: mild(p)})
 	}
 	return faults
+}
+
+// given is how many parameters a problem of arity speaks of.
+var given = regexp.MustCompile(`invoked with '(\d+)' parameter`)
+
+// mild reports whether the cloud stores an expression and complains only when it is
+// evaluated: it does so when a function that names nothing gets more than it takes,
+// and definitions like that are around.
+func mild(p expression.Problem) bool {
+	f := expression.Lookup(p.Function)
+	if p.Code != expression.CodeArity || f == nil || f.Names != expression.NamesNothing {
+		return false
+	}
+	m := given.FindStringSubmatch(p.Message)
+	if m == nil {
+		return false
+	}
+	n, err := strconv.Atoi(m[1])
+	return err == nil && n > f.Min
 }
 
 // speakers are the functions without parameters whose place matters.

@@ -59,7 +59,7 @@ type reader struct {
 }
 
 func (r *reader) say(s Severity, p document.Path, v *document.Value, code, format string, args ...any) {
-	at := document.Position{}
+	at := r.d.Value.At
 	if v != nil {
 		at = v.At
 	}

@@ -109,8 +109,8 @@ func (r *reader) cycle(first *Action, way []*Action) {
 
 // placed checks that an action may stand where it stands.
 func (r *reader) placed(a *Action) {
-	at := a.Value.Get("type")
-	p := a.Path.Of("type")
+	at, spelled := a.Value.Fold("type")
+	p := a.Path.Of(spelled)
 	loop := a.loop()
 	switch a.Type {
 	case "Response":
