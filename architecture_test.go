@@ -77,7 +77,7 @@ var pureImports = []string{
 	"bytes", "cmp", "container/heap", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
 	"iter", "maps", "math", "math/big", "math/bits", "regexp", "slices", "sort", "strconv", "strings", "time",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
-	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/dotnet", "net/netip",
+	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/dotnet", "weir/internal/xmltree", "net/netip",
 }
 
 // impureCalls are functions of otherwise allowed packages that read the world.

@@ -171,7 +171,7 @@ func (r *dateReader) made() (DateTime, bool) {
 		return d, false
 	}
 	if r.utc {
-		d.UTC = true
+		d.Kind = UTC
 		return d, true
 	}
 	return zoned(d, r.offset)

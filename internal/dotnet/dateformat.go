@@ -25,7 +25,7 @@ func (d DateTime) Format(format string, c *Culture) (string, error) {
 		}
 		switch format {
 		case "U":
-			d.UTC = true
+			d.Kind = UTC
 		case "o", "O":
 			return d.RoundTrip(), nil
 		case "r", "R", "s", "u":
@@ -42,7 +42,7 @@ func (d DateTime) RoundTrip() string {
 	t := d.Instant()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	var buf [28]byte
+	var buf [33]byte
 	b := append4(buf[:0], year)
 	b = append2(append(b, '-'), int(month))
 	b = append2(append(b, '-'), day)
@@ -54,11 +54,11 @@ func (d DateTime) RoundTrip() string {
 	for unit := TicksPerSecond / 10; unit > 0; unit /= 10 {
 		b = append(b, byte('0'+fraction/unit%10))
 	}
-	if d.UTC {
-		b = append(b, 'Z')
-	}
-	return string(b)
+	return string(append(b, d.Kind.suffix()...))
 }
+
+// suffix is what the K specifier shows.
+func (k Kind) suffix() string { return [...]string{"", "Z", "+00:00"}[k] }
 
 func append2(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 func append4(b []byte, n int) []byte { return append2(append2(b, n/100), n%100) }
@@ -244,9 +244,7 @@ func (w *dateWriter) field(c byte, n int) (int, error) {
 	case 'z':
 		w.text([]string{"+0", "+00", "+00:00"}[min(n, 3)-1])
 	case 'K':
-		if w.d.UTC {
-			w.b = append(w.b, 'Z')
-		}
+		w.text(w.d.Kind.suffix())
 		return 1, nil
 	case ':':
 		w.text(cu.timeSeparator)

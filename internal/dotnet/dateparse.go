@@ -8,7 +8,7 @@ import (
 
 // Parse reads a time as people and programs write it: ISO 8601 in all its forms,
 // and the forms of a culture, with names of days and months, in its order. A time
-// with an offset becomes UTC. A text without a date is none.
+// with an offset becomes that of a machine that keeps UTC. A text without a date is none.
 func Parse(s string, c *Culture) (DateTime, bool) {
 	s = strings.TrimSpace(s)
 	if d, ok := parseISO(s); ok {
@@ -111,7 +111,7 @@ func zoned(d DateTime, suffix string) (DateTime, bool) {
 	case "":
 		return d, true
 	case "Z", "GMT", "UTC":
-		d.UTC = true
+		d.Kind = UTC
 		return d, true
 	}
 	ticks, ok := offsetOf(suffix)
@@ -119,7 +119,7 @@ func zoned(d DateTime, suffix string) (DateTime, bool) {
 		return d, false
 	}
 	d, ok = d.Add(-ticks)
-	d.UTC = true
+	d.Kind = Local
 	return d, ok
 }
 

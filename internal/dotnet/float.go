@@ -7,12 +7,12 @@ import (
 )
 
 // FloatText writes a float as .NET does by itself: as few digits as tell it from
-// its neighbours, with an exponent from 1E+15 and below 1E-05.
+// its neighbours, with an exponent from 1E+17 on and from 1E-05 down.
 func FloatText(f float64) string {
 	if s, special := notFinite(f); special {
 		return s
 	}
-	return general(strconv.FormatFloat(f, 'e', -1, 64), 15)
+	return general(strconv.FormatFloat(f, 'e', -1, 64), 17)
 }
 
 // formatG is the G format with a number of digits.

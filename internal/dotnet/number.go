@@ -16,6 +16,8 @@ type digits struct {
 	text     string // without zeros around it; empty is zero
 	exponent int
 	integer  bool // made of an integer
+	float    bool // made of a float
+	even     bool // half is rounded to the even digit
 	short    int  // digits that the G format shows by itself
 }
 
@@ -72,6 +74,7 @@ func digitsOfNumber(v any) digits {
 	case Decimal:
 		s = v.String()
 	case float64:
+		d.float = true
 		d.short = len(strings.TrimLeft(strings.Replace(strings.SplitN(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e", 2)[0], ".", "", 1), "0"))
 		s = new(big.Float).SetFloat64(v).Text('f', 1100)
 		if math.Abs(v) > 1e-300 && math.Abs(v) < 1e300 && len(s) > 1100 {
@@ -93,7 +96,7 @@ func digitsOfNumber(v any) digits {
 	return d
 }
 
-// round keeps n digits of the text, half away from zero.
+// round keeps n digits of the text, half away from zero or to the even digit.
 func (d digits) round(n int) digits {
 	if n >= len(d.text) {
 		return d
@@ -103,6 +106,9 @@ func (d digits) round(n int) digits {
 		return d
 	}
 	up := d.text[n] >= '5'
+	if d.even && n == len(d.text)-1 && d.text[n] == '5' {
+		up = n > 0 && (d.text[n-1]-'0')%2 == 1
+	}
 	kept := []byte(d.text[:n])
 	if up {
 		i := n - 1
@@ -171,6 +177,9 @@ func magnitude(i int64) uint64 {
 }
 
 func (d digits) standard(letter byte, precision int, c *Culture) (string, error) {
+	// Money, fixed and grouped numbers round floats half to even; this is measured,
+	// the manual does not say it.
+	d.even = d.float
 	orDefault := func(n int) int {
 		if precision < 0 {
 			return n
@@ -193,6 +202,9 @@ func (d digits) standard(letter byte, precision int, c *Culture) (string, error)
 		}
 		whole, part, r := d.fixed(orDefault(2))
 		return r.signed(strings.ReplaceAll(c.ratio, "n", joined(grouped(whole, c.group), part, c.point))), nil
+	}
+	d.even = false
+	switch letter | 0x20 {
 	case 'e':
 		return d.scientific(letter, orDefault(6), 3, c), nil
 	case 'g':

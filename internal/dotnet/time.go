@@ -16,16 +16,27 @@ const (
 	unixDays = 719162                  // from 0001-01-01 to 1970-01-01
 )
 
-// DateTime is a time on a clock: ticks since the year 1, and whether the clock
-// shows UTC or it is not said which.
+// DateTime is a time on a clock: ticks since the year 1, and which clock it is. The
+// zero Kind is a clock of which nothing is said.
 type DateTime struct {
 	Ticks int64
-	UTC   bool
+	Kind  Kind
 }
+
+// Kind says which clock shows a time.
+type Kind byte
+
+// The clocks. What was read with an offset is Local: the time of the machine it was
+// read on, which keeps UTC.
+const (
+	Unspecified Kind = iota
+	UTC
+	Local
+)
 
 // TimeOf is the UTC time of an instant.
 func TimeOf(t time.Time) DateTime {
-	return DateTime{t.Unix()*TicksPerSecond + int64(t.Nanosecond()/100) + unixDays*TicksPerDay, true}
+	return DateTime{t.Unix()*TicksPerSecond + int64(t.Nanosecond()/100) + unixDays*TicksPerDay, UTC}
 }
 
 // Instant reads the clock as if it showed UTC.
@@ -72,7 +83,7 @@ func (d DateTime) AddMonths(n int) (DateTime, bool) {
 	}
 	day := min(t.Day(), daysIn(year, month))
 	moved, ok := Date(year, month, day, 0, 0, 0, 0)
-	return DateTime{moved.Ticks + d.Ticks%TicksPerDay, d.UTC}, ok
+	return DateTime{moved.Ticks + d.Ticks%TicksPerDay, d.Kind}, ok
 }
 
 // In gives the time that clocks of a zone show at an instant of UTC.
@@ -82,7 +93,9 @@ func (d DateTime) In(zone *time.Location) DateTime {
 	if !ok {
 		moved = d
 	}
-	moved.UTC = isUTC(zone)
+	if moved.Kind = Unspecified; isUTC(zone) {
+		moved.Kind = UTC
+	}
 	return moved
 }
 
@@ -98,12 +111,12 @@ func (d DateTime) From(zone *time.Location) (DateTime, bool) {
 		at := wall.Add(-time.Duration(offset) * time.Second)
 		if _, o := at.In(zone).Zone(); o == offset {
 			utc, ok := d.Add(-int64(offset) * TicksPerSecond)
-			utc.UTC = true
+			utc.Kind = UTC
 			return utc, ok
 		}
 	}
 	utc, ok := d.Add(-int64(before) * TicksPerSecond)
-	utc.UTC = true
+	utc.Kind = UTC
 	return utc, ok
 }
 

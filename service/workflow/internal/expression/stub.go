@@ -1,4 +1,0 @@
-package expression
-
-type implementation func(args []any) (any, error)
-type lazy func(args []node) (any, error)
