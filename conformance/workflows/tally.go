@@ -1,0 +1,150 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+)
+
+// tally is what came of all definitions.
+type tally struct {
+	categories map[string]*row
+	refused    map[string]int // errors of invalid ones, by code
+	wrong      []string
+}
+
+type row struct{ valid, loaded, invalid, refused, rightly, unmarked, unmarkedRefused int }
+
+func judge(entries []entry, reports map[string]report) *tally {
+	t := &tally{categories: map[string]*row{}, refused: map[string]int{}}
+	marks := labelled(entries)
+	for _, e := range entries {
+		c := t.categories[e.Category]
+		if c == nil {
+			c = &row{}
+			t.categories[e.Category] = c
+		}
+		r, found := reports[e.File]
+		if !found {
+			r = report{File: e.File, Problems: []problem{{Code: "no-definition", Severity: "error", Message: "nothing was found in the file"}}}
+		}
+		valid, known, reason := e.marked(marks)
+		switch {
+		case !known:
+			c.unmarked++
+			if !r.Valid {
+				c.unmarkedRefused++
+			}
+		case valid:
+			c.valid++
+			if r.Valid {
+				c.loaded++
+			} else {
+				t.wrong = append(t.wrong, fmt.Sprintf("valid, but refused: %s (%s)\n    %s", e.File, e.Path, first(r)))
+			}
+		default:
+			c.invalid++
+			for code := range codes(r) {
+				t.refused[code]++
+			}
+			if !r.Valid {
+				c.refused++
+			}
+			if right(reason, r) {
+				c.rightly++
+			} else {
+				t.wrong = append(t.wrong, fmt.Sprintf("invalid, but %s: %s (%s)", said(r), e.File, e.Path))
+			}
+		}
+	}
+	return t
+}
+
+func codes(r report) map[string]bool {
+	all := map[string]bool{}
+	for _, p := range r.Problems {
+		if p.Severity == "error" {
+			all[p.Code] = true
+		}
+	}
+	return all
+}
+
+func said(r report) string {
+	if r.Valid {
+		return "not refused"
+	}
+	return "refused for another reason: " + first(r)
+}
+
+// first is the first error, and how many there are.
+func first(r report) string {
+	text, n := "", 0
+	for _, p := range r.Problems {
+		if p.Severity == "error" {
+			if n++; n == 1 {
+				text = fmt.Sprintf("%s at %s: %s", p.Code, p.Path, p.Message)
+			}
+		}
+	}
+	if n > 1 {
+		text += fmt.Sprintf(" (and %d more)", n-1)
+	}
+	return text
+}
+
+func (t *tally) total() row {
+	var sum row
+	for _, c := range t.categories {
+		sum.valid += c.valid
+		sum.loaded += c.loaded
+		sum.invalid += c.invalid
+		sum.refused += c.refused
+		sum.rightly += c.rightly
+		sum.unmarked += c.unmarked
+		sum.unmarkedRefused += c.unmarkedRefused
+	}
+	return sum
+}
+
+// good reports whether the goals are met.
+func (t *tally) good() bool {
+	sum := t.total()
+	return sum.loaded == sum.valid && sum.rightly*10 >= sum.invalid*9
+}
+
+func (t *tally) print(w io.Writer, verbose bool) {
+	fmt.Fprintf(w, "%-16s %16s %16s %16s %22s\n", "category", "valid, loaded", "invalid, refused", "for the reason", "not marked, refused")
+	line := func(name string, r row) {
+		fmt.Fprintf(w, "%-16s %7d %8d %7d %8d %16d %13d %8d\n", name, r.valid, r.loaded, r.invalid, r.refused, r.rightly, r.unmarked, r.unmarkedRefused)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.categories)) {
+		line(name, *t.categories[name])
+	}
+	sum := t.total()
+	line("all", sum)
+	fmt.Fprintf(w, "\nload rate %.2f %%, refused %.1f %%, for the right reason %.1f %%\n", share(sum.loaded, sum.valid), share(sum.refused, sum.invalid), share(sum.rightly, sum.invalid))
+	fmt.Fprintln(w, "\nwhy invalid ones are refused (definitions with at least one such error):")
+	names := slices.Collect(maps.Keys(t.refused))
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(t.refused[b]-t.refused[a], cmp.Compare(a, b)) })
+	for _, name := range names {
+		fmt.Fprintf(w, "%6d %s\n", t.refused[name], name)
+	}
+	if !verbose {
+		fmt.Fprintf(w, "\n%d are judged otherwise than marked; -v lists them\n", len(t.wrong))
+		return
+	}
+	fmt.Fprintln(w)
+	for _, s := range t.wrong {
+		fmt.Fprintln(w, s)
+	}
+}
+
+func share(part, whole int) float64 {
+	if whole == 0 {
+		return 100
+	}
+	return 100 * float64(part) / float64(whole)
+}
