@@ -167,6 +167,8 @@ type Action struct {
 	Cases         []*Case
 	Default       *Graph
 	Tools         []*Tool
+
+	at int // where it stands in its graph
 }
 
 // Graphs lists the graphs an action holds, in the order of the file.
@@ -235,34 +237,40 @@ type Graph struct {
 	Path    document.Path
 
 	byName map[string]*Action
+	// before has for each action the set of those that it runs after, see reaches.
+	before map[*Action]bits
 }
 
 // Get gives the action of this graph that a name means.
 func (g *Graph) Get(name string) *Action { return g.byName[fold(name)] }
 
 // Order lists the actions so that each comes after all it runs after, otherwise as
-// in the file. Actions of a cycle are left out.
+// in the file. Actions of a circle, and those after them, are left out.
 func (g *Graph) Order() []*Action {
-	done, order := map[*Action]bool{}, make([]*Action, 0, len(g.Actions))
-	for grew := true; grew; {
-		grew = false
-		for _, a := range g.Actions {
-			if !done[a] && g.ready(a, done) {
-				done[a], grew = true, true
-				order = append(order, a)
+	const onTheWay, placed, stuck = 1, 2, 3
+	state, order := make(map[*Action]int, len(g.Actions)), make([]*Action, 0, len(g.Actions))
+	var place func(a *Action) bool
+	place = func(a *Action) bool {
+		if s := state[a]; s != 0 {
+			return s == placed
+		}
+		state[a] = onTheWay
+		for _, after := range a.RunAfter {
+			if before := g.Get(after.Name); before != nil && !place(before) {
+				state[a] = stuck
 			}
 		}
-	}
-	return order
-}
-
-func (g *Graph) ready(a *Action, done map[*Action]bool) bool {
-	for _, after := range a.RunAfter {
-		if before := g.Get(after.Name); before != nil && !done[before] {
+		if state[a] == stuck {
 			return false
 		}
+		state[a] = placed
+		order = append(order, a)
+		return true
 	}
-	return true
+	for _, a := range g.Actions {
+		place(a)
+	}
+	return order
 }
 
 // Each calls f for every action of the graph and of those inside it, outer before

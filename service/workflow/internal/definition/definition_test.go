@@ -91,7 +91,7 @@ func TestOrderAndDepth(t *testing.T) {
 		order = append(order, a.Name)
 	}
 	d.Actions.Each(func(a *Action) { all = append(all, a.Name) })
-	if s := strings.Join(order, " "); s != "First Again Each Choose Last" && s != "First Again Choose Each Last" {
+	if s := strings.Join(order, " "); s != "First Each Choose Last Again" {
 		t.Errorf("the order is %s", s)
 	}
 	at := map[string]int{}
@@ -108,9 +108,24 @@ func TestOrderAndDepth(t *testing.T) {
 	if s := strings.Join(all, " "); s != "Last Each Call Choose In A First Yes No Again" {
 		t.Errorf("all are %s", s)
 	}
+	if got := len(circle(t).Order()); got != 1 {
+		t.Errorf("%d actions of a circle and beside it are in the order", got)
+	}
 	if d.Action("in_a") == nil || d.Actions.Get("in a") != nil {
 		t.Error("an inner action is found at the top, or not at all")
 	}
+}
+
+// circle is a graph of which only one action ever starts.
+func circle(t *testing.T) *Graph {
+	t.Helper()
+	v, err := document.Parse([]byte(`{"triggers": {}, "actions": {"After": {"type": "Compose", "inputs": 1, "runAfter": {"B": ["Failed"]}},
+	  "A": {"type": "Compose", "inputs": 1, "runAfter": {"B": ["Failed"]}}, "B": {"type": "Compose", "inputs": 1, "runAfter": {"A": ["Failed"]}}, "Alone": {"type": "Compose", "inputs": 1}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := Read(Find(v)[0], Settings{})
+	return d.Actions
 }
 
 // nosy is an Expressions that hears every text and finds fault with one word.

@@ -9,16 +9,17 @@ import (
 // whole checks what only the whole definition shows.
 func (r *reader) whole() {
 	count := 0
-	r.d.Actions.Each(func(a *Action) {
-		count++
-		r.follows(a)
-		r.placed(a)
-	})
+	r.d.Actions.Each(func(*Action) { count++ })
 	if at := r.d.Actions.Path; count > r.Limits.ActionsMax {
-		r.error(at, r.d.Value, "limit-exceeded", "the workflow has %d actions, at most %d are allowed", count, r.Limits.ActionsMax)
+		r.error(at, r.d.Value, "limit-exceeded", "the workflow has %d actions, at most %d are allowed; what they say of one another is not judged", count, r.Limits.ActionsMax)
+		return
 	} else if count > r.Limits.ActionsCloud {
 		r.warn(at, r.d.Value, "limit-exceeded", "the workflow has %d actions; the cloud allows %d", count, r.Limits.ActionsCloud)
 	}
+	r.d.Actions.Each(func(a *Action) {
+		r.follows(a)
+		r.placed(a)
+	})
 	r.cycles(r.d.Actions)
 	v := r.variables()
 	r.references(v)
@@ -166,25 +167,6 @@ func (r *reader) parallel(a *Action) *Action {
 		}
 	}
 	return nil
-}
-
-// reaches reports whether from runs after to, over whatever lies between.
-func (g *Graph) reaches(from, to *Action) bool {
-	seen := map[*Action]bool{}
-	var walk func(a *Action) bool
-	walk = func(a *Action) bool {
-		if seen[a] {
-			return false
-		}
-		seen[a] = true
-		for _, after := range a.RunAfter {
-			if before := g.Get(after.Name); before != nil && (before == to || walk(before)) {
-				return true
-			}
-		}
-		return false
-	}
-	return walk(from)
 }
 
 // ahead reports whether an action has ended before another one begins: it, or an
