@@ -25,12 +25,12 @@ func (language) Check(text string) []definition.Fault {
 // given is how many parameters a problem of arity speaks of.
 var given = regexp.MustCompile(`invoked with '(\d+)' parameter`)
 
-// mild reports whether the cloud stores an expression and complains only when it is
-// evaluated: it does so when a function that names nothing gets more than it takes,
-// and definitions like that are around.
+// mild reports whether an expression is left to be refused when it is evaluated, as the
+// cloud does: definitions are around in which a conversion gets more than it takes, on
+// ways that no run goes.
 func mild(p expression.Problem) bool {
 	f := expression.Lookup(p.Function)
-	if p.Code != expression.CodeArity || f == nil || f.Names != expression.NamesNothing {
+	if p.Code != expression.CodeArity || f == nil || f.Group != "conversion" {
 		return false
 	}
 	m := given.FindStringSubmatch(p.Message)

@@ -116,8 +116,12 @@ func (r *reader) inner(a *Action, v *document.Value, p document.Path, name strin
 	switch {
 	case m.Given() && !r.later(m):
 		r.error(p.Of(spelled), m, "not-an-object", "%s must be an object of actions, not %s", name, shown(m))
-	case must && !m.Given():
-		r.error(p.Of(spelled), v, "missing-member", "%s has no actions; write {} if nothing is to be done", last(p))
+	case !m.Given():
+		severity := Warning
+		if must {
+			severity = Error
+		}
+		r.say(severity, p.Of(spelled), v, "missing-member", "%s has no actions; write {} if nothing is to be done", last(p))
 	}
 	return &Graph{Owner: a, Path: p.Of(spelled), byName: map[string]*Action{}}
 }

@@ -88,6 +88,10 @@ func word(name string, oneOf ...string) Field {
 	return Field{Name: name, Kinds: []document.Kind{document.String}, OneOf: oneOf}
 }
 
+func zoneName(name string) Field {
+	return Field{Name: name, Kinds: []document.Kind{document.String}, Check: checkZone}
+}
+
 func isWhole(r *reader, v *document.Value, p document.Path) {
 	if _, ok := v.Int(); !ok && !r.later(v) {
 		r.error(p, v, "wrong-type", "%s must be a whole number, not %s", last(p), shown(v))
@@ -143,20 +147,20 @@ var Actions = []Type{
 	{Name: "Until", Group: "control", Note: "again until it holds", Options: []string{"FailWhenLimitsReached"}},
 	{Name: "Scope", Group: "control", Note: "several as one"},
 	{Name: "Terminate", Group: "control", Note: "end the run", NeedsInputs: true, Inputs: []Field{word("runStatus", "Succeeded", "Failed", "Cancelled").must(), object("runError", scalar("code"), scalar("message"))}, check: checkTerminate},
-	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", whole("count").must(), word("unit", timeUnits...).must()), object("until", scalar("timestamp").must())}},
+	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", whole("count").must(), word("unit", timeUnits...).must()), object("until", Field{Name: "timestamp", Must: true, Kinds: []document.Kind{document.String}, Check: checkInstant})}},
 
 	{Name: "InitializeVariable", Group: "variables", Note: "declare", NeedsInputs: true, check: checkInitialize},
 	{Name: "SetVariable", Group: "variables", Note: "set", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkValue},
 	{Name: "IncrementVariable", Group: "variables", Note: "add to a number", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}},
 	{Name: "DecrementVariable", Group: "variables", Note: "take from a number", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}},
-	{Name: "AppendToArrayVariable", Group: "variables", Note: "add an item", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkValue},
-	{Name: "AppendToStringVariable", Group: "variables", Note: "add text", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkValue},
+	{Name: "AppendToArrayVariable", Group: "variables", Note: "add an item", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkAppended},
+	{Name: "AppendToStringVariable", Group: "variables", Note: "add text", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkAppended},
 
 	{Name: "Compose", Group: "data", Note: "make a value", check: checkCompose},
 	{Name: "ParseJson", Group: "data", Note: "check against a schema", NeedsInputs: true, Inputs: []Field{document_, {Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}}},
 	{Name: "Query", Group: "data", Note: "keep some items", NeedsInputs: true, Inputs: []Field{any_("from").must(), {Name: "where", Must: true, Kinds: []document.Kind{document.String, document.Object, document.Bool}}}},
 	{Name: "Select", Group: "data", Note: "make each item anew", NeedsInputs: true, Inputs: []Field{any_("from").must(), any_("select").must()}},
-	{Name: "Table", Group: "data", Note: "CSV or HTML", NeedsInputs: true, Inputs: []Field{any_("from").must(), word("format", "CSV", "HTML").must(), list("columns", scalarText("header"), any_("value").must())}},
+	{Name: "Table", Group: "data", Note: "CSV or HTML", NeedsInputs: true, Inputs: []Field{any_("from").must(), word("format", "CSV", "HTML").must(), list("columns", text("header"), any_("value").must())}},
 	{Name: "Join", Group: "data", Note: "one text of many", NeedsInputs: true, Inputs: []Field{any_("from").must(), text("joinWith").must()}},
 	{Name: "Expression", Group: "data", Note: "dates and numbers", Kinds: kindsOf(expressionInputs), check: checkExpressionKind},
 
@@ -257,7 +261,7 @@ var expressionInputs = map[string][]Field{
 	"SubtractFromTime": append([]Field{scalar("baseTime").must()}, interval...),
 	"GetPastTime":      interval,
 	"GetFutureTime":    interval,
-	"ConvertTimeZone":  {scalar("baseTime").must(), text("sourceTimeZone"), text("destinationTimeZone").must(), text("formatString")},
+	"ConvertTimeZone":  {scalar("baseTime").must(), zoneName("sourceTimeZone"), zoneName("destinationTimeZone").must(), text("formatString")},
 	"FormatNumber":     {any_("number").must(), text("format").must(), text("locale")},
 	"IndexOf":          {any_("fullText").must(), any_("searchText").must()},
 	"Substring":        {any_("text").must(), any_("startingPosition"), any_("length")},
@@ -271,8 +275,6 @@ func kindsOf(m map[string][]Field) []string {
 	slices.Sort(names)
 	return names
 }
-
-func scalarText(name string) Field { return text(name) }
 
 // find gives the row of a type, whatever its case.
 func find(table []Type, name string) *Type {

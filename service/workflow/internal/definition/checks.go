@@ -173,6 +173,27 @@ func checkValue(r *reader, o *Operation) {
 	}
 }
 
+// checkAppended wants a value to append: null is one.
+func checkAppended(r *reader, o *Operation) {
+	if v, _ := o.Inputs.Fold("value"); o.Inputs.Is(document.Object) && v == nil {
+		r.error(o.Path.Of("inputs").Of("value"), o.Inputs, "missing-member", "%s has no value to append", o.Name)
+	}
+}
+
+// checkZone wants the name of a time zone.
+func checkZone(r *reader, v *document.Value, p document.Path) {
+	if v.Is(document.String) && r.Zones != nil && !r.Zones(v.Text) {
+		r.error(p, v, "time-zone", "there is no time zone %q; write a name that Windows uses, such as \"W. Europe Standard Time\"", v.Text)
+	}
+}
+
+// checkInstant wants an instant.
+func checkInstant(r *reader, v *document.Value, p document.Path) {
+	if _, _, ok := ParseTime(v.Text); v.Is(document.String) && !ok {
+		r.error(p, v, "wrong-value", "%s is %q, which is no ISO 8601 time; write one such as 2024-05-01T06:00:00Z", last(p), v.Text)
+	}
+}
+
 func checkWait(r *reader, o *Operation) {
 	if o.Inputs.Is(document.Object) && !o.Inputs.Get("interval").Given() && !o.Inputs.Get("until").Given() {
 		r.error(o.Path.Of("inputs").Of("interval"), o.Inputs, "missing-member", "a Wait needs interval or until")

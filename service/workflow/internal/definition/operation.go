@@ -115,11 +115,18 @@ func (r *reader) kindOfOperation(o *Operation, v *document.Value, p document.Pat
 		case kind.Kind != document.String || known:
 		case t.Kinds != nil:
 			r.error(p.Of(spelledKind), kind, "unknown-kind", "%s has no kind %q; it may be %s", t.Name, o.Kind, or(t.Kinds))
-		default:
+		case someKind(o.Kind):
 			r.warn(p.Of(spelledKind), kind, "unknown-kind", "%s has no kinds; %q means nothing", t.Name, o.Kind)
+		default:
+			r.error(p.Of(spelledKind), kind, "unknown-kind", "%s has no kinds, and nothing is of the kind %q", t.Name, o.Kind)
 		}
 	}
 	return t
+}
+
+// someKind reports whether any type has a kind of this name.
+func someKind(kind string) bool {
+	return slices.ContainsFunc(slices.Concat(Actions, Triggers), func(t Type) bool { return oneOf(t.Kinds, kind) != "" })
 }
 
 // nearest gives the name in a table that differs from a word by little.

@@ -131,6 +131,9 @@ func Read(w Wrapped, s Settings) (*Definition, []Problem) {
 		}
 	}
 	r := &reader{Settings: s, d: d, brackets: w.Template, bare: w.Wrapping == Bare}
+	if k := w.Kind; k != "" && oneOf([]string{"Stateful", "Stateless", "Agent", "Agentic"}, k) == "" {
+		r.warn(w.Path, w.Value, "unknown-kind", "the kind of this workflow is %q; it may be Stateful or Stateless, and Stateful is taken", k)
+	}
 	r.duplicates(w.Value, w.Path)
 	if !w.Value.Is(document.Object) {
 		r.error(w.Path, w.Value, "not-an-object", "a workflow definition is an object, this is %s", shown(w.Value))

@@ -59,9 +59,7 @@ func (r *reader) recurrence(v *document.Value, p document.Path) *Recurrence {
 	out.EndTime = r.instant(v, p, "endTime")
 	if z := v.Get("timeZone"); z.Given() && !r.later(z) {
 		out.TimeZone = r.textOf(v, p, "timeZone")
-		if z.Is(document.String) && r.Zones != nil && !r.Zones(out.TimeZone) {
-			r.error(p.Of("timeZone"), z, "time-zone", "there is no time zone %q; write a name that Windows uses, such as \"W. Europe Standard Time\"", out.TimeZone)
-		}
+		checkZone(r, z, p.Of("timeZone"))
 	}
 	if s := v.Get("schedule"); s.Given() && !r.later(s) {
 		r.schedule(out, s, p.Of("schedule"))

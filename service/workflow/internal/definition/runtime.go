@@ -90,6 +90,9 @@ func (r *reader) secure(o *Operation, v *document.Value, p document.Path) {
 	if data == nil {
 		return
 	}
+	if row := find(Actions, o.Type); row != nil && len(row.Inputs) == 0 && row.Group == "control" && !o.opaque {
+		r.error(p.Of("secureData"), data, "wrong-value", "%s has no inputs and outputs of its own to hide; secure the actions in it", row.Name)
+	}
 	at := p.Of("secureData").Of("properties")
 	list := data.Get("properties")
 	switch {
