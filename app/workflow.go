@@ -28,8 +28,9 @@ func validateWorkflows() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "validate PATH...", Short: "Say what is wrong with workflow definitions, all of it", Args: cobra.MinimumNArgs(1), SilenceUsage: true,
-		Long: `Reads files, and in folders every .json file that holds a definition, and names every
-problem with its JSON path, line and column. Nothing is stored and no server is asked.
+		Long: `Reads files, and in folders and exported packages (.zip) every .json file that holds a
+definition, and names every problem with its JSON path, line and column. Nothing is
+stored and no server is asked.
 
   weir workflow validate orders/workflow.json
   weir workflow validate my-logic-app --json

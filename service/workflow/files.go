@@ -1,9 +1,11 @@
 package workflow
 
 import (
+	"archive/zip"
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,8 +15,12 @@ import (
 	"weir/service/workflow/internal/document"
 )
 
-// fileBytesMax is the largest file that is read.
-const fileBytesMax = 64 << 20
+// fileBytesMax is the largest file that is read, packedFilesMax how many files a
+// package may hold.
+const (
+	fileBytesMax   = 64 << 20
+	packedFilesMax = 10_000
+)
 
 // Report is what is said of one file.
 type Report struct {
@@ -40,9 +46,9 @@ func (v Validation) Valid() bool {
 // skipped are folders that hold no definitions of the user's own.
 var skipped = []string{".git", "node_modules", "bin", "obj", "__pycache__"}
 
-// ValidatePaths judges files, and in folders every .json file that holds a
-// definition. A file that is named must hold one. The error is about a path that
-// cannot be read.
+// ValidatePaths judges files, and in folders and exported packages (.zip) every .json
+// file that holds a definition. A file that is named must hold one. The error is about
+// a path that cannot be read.
 func ValidatePaths(paths ...string) (Validation, error) {
 	var out Validation
 	for _, p := range paths {
@@ -62,10 +68,13 @@ func ValidatePaths(paths ...string) (Validation, error) {
 				return err
 			case d.IsDir() && file != p && slices.Contains(skipped, d.Name()):
 				return fs.SkipDir
-			case d.IsDir() || !strings.EqualFold(filepath.Ext(file), ".json"):
+			case d.IsDir() || !isJSON(file) && !isPackage(file):
 				return nil
 			}
-			return out.file(file, false)
+			if err := out.file(file, false); err != nil {
+				out.unread(file, err)
+			}
+			return nil
 		})
 		if err != nil {
 			return out, err
@@ -74,24 +83,79 @@ func ValidatePaths(paths ...string) (Validation, error) {
 	return out, nil
 }
 
+// unread reports a file of a folder that could not be read, so that the others are.
+func (out *Validation) unread(path string, err error) {
+	p := Problem{Code: "unreadable", Severity: "error", Path: string(document.Root), Line: 1, Column: 1, Message: err.Error()}
+	out.Reports = append(out.Reports, Report{File: path, Problems: []Problem{p}, Definitions: []Verdict{}})
+}
+
+func isJSON(path string) bool    { return strings.EqualFold(filepath.Ext(path), ".json") }
+func isPackage(path string) bool { return strings.EqualFold(filepath.Ext(path), ".zip") }
+
 func (out *Validation) file(path string, named bool) error {
-	info, err := os.Stat(path)
+	if isPackage(path) {
+		return out.pack(path)
+	}
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	if info.Size() > fileBytesMax {
-		return fmt.Errorf("%s has %d bytes; at most %d are read", path, info.Size(), fileBytesMax)
-	}
-	data, err := os.ReadFile(path)
+	defer f.Close()
+	data, err := bounded(f, path)
 	if err != nil {
 		return err
 	}
-	r := Report{File: path, Valid: true, Problems: []Problem{}, Definitions: Validate(data, beside(path))}
+	out.judge(path, data, beside(path), named)
+	return nil
+}
+
+// bounded reads a file that is not too large.
+func bounded(r io.Reader, path string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, fileBytesMax+1))
+	if err == nil && len(data) > fileBytesMax {
+		return nil, fmt.Errorf("%s has more than the %d bytes that are read", path, fileBytesMax)
+	}
+	return data, err
+}
+
+// pack judges what an exported package holds: each of its .json files is like one in a
+// folder, and is called by the package's path with its own after it.
+func (out *Validation) pack(path string) error {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer z.Close()
+	if len(z.File) > packedFilesMax {
+		return fmt.Errorf("%s holds %d files; at most %d are read", path, len(z.File), packedFilesMax)
+	}
+	for _, f := range z.File {
+		if !isJSON(f.Name) {
+			continue
+		}
+		r, err := f.Open()
+		if err != nil {
+			return fmt.Errorf("%s: %s: %w", path, f.Name, err)
+		}
+		name := path + "/" + f.Name
+		data, err := bounded(r, name)
+		r.Close()
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		out.judge(name, data, Beside{}, false)
+	}
+	return nil
+}
+
+// judge adds what is said of one file.
+func (out *Validation) judge(path string, data []byte, beside Beside, named bool) {
+	r := Report{File: path, Valid: true, Problems: []Problem{}, Definitions: Validate(data, beside)}
 	unread := len(r.Definitions) == 1 && slices.Contains(r.Definitions[0].Codes(), "not-json")
 	meant := named || strings.EqualFold(filepath.Base(path), "workflow.json") || bytes.Contains(data, []byte("workflowdefinition.json"))
 	if (len(r.Definitions) == 0 || unread) && !meant {
 		out.Skipped++
-		return nil
+		return
 	}
 	if len(r.Definitions) == 0 {
 		r.Valid, r.Definitions = false, []Verdict{}
@@ -104,7 +168,6 @@ func (out *Validation) file(path string, named bool) error {
 		r.Definitions[i].Problems = nil
 	}
 	out.Reports = append(out.Reports, r)
-	return nil
 }
 
 // beside reads what the project around a file has, when it has the marks of one.

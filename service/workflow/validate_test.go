@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -153,6 +154,45 @@ func TestFilesOfAProject(t *testing.T) {
 	named, err := ValidatePaths(filepath.Join(dir, "app", "other.json"))
 	if err != nil || named.Valid() || named.Reports[0].Problems[0].Code != "no-definition" {
 		t.Errorf("a named file without a definition: %+v, %v", named, err)
+	}
+}
+
+func TestAnExportedPackage(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "Orders.zip")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := zip.NewWriter(f)
+	for name, text := range map[string]string{
+		"manifest.json":           `{"schema": "1.0"}`,
+		"Workflows/Orders-1.json": `{"properties": {"connectionReferences": {}, "definition": {"triggers": {"t": {"type": "Request"}}, "actions": {"A": {"type": "Gone"}}}}}`,
+		"readme.txt":              "{",
+	} {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprint(w, text)
+	}
+	if z.Close() != nil || f.Close() != nil {
+		t.Fatal("the package is not written")
+	}
+	v, err := ValidatePaths(path)
+	if err != nil || len(v.Reports) != 1 || v.Skipped != 1 || v.Valid() {
+		t.Fatalf("said %+v, %v", v, err)
+	}
+	if r := v.Reports[0]; r.File != path+"/Workflows/Orders-1.json" || r.Definitions[0].Wrapping != "Power Automate flow" || r.Problems[0].Code != "unknown-action-type" {
+		t.Errorf("said %+v", r)
+	}
+	if err := os.WriteFile(path, []byte("no package"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ValidatePaths(path); err == nil {
+		t.Error("a broken package is no error")
+	}
+	if v, err := ValidatePaths(filepath.Dir(path)); err != nil || v.Valid() || v.Reports[0].Problems[0].Code != "unreadable" {
+		t.Errorf("a broken package in a folder: %+v, %v", v, err)
 	}
 }
 

@@ -43,6 +43,7 @@ func Valid(problems []Problem) bool {
 // Codes says what each code means; the guide prints it.
 var Codes = map[string]string{
 	"not-json":              "The file is not JSON.",
+	"unreadable":            "The file cannot be read, or is too large.",
 	"no-definition":         "The file holds no workflow definition in a known wrapping.",
 	"not-an-object":         "Something that must be an object is not one.",
 	"duplicate-member":      "A member's name comes twice in one object.",

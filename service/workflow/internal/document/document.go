@@ -9,15 +9,17 @@
 //  4. It is bounded: by the bytes it is given and by a depth that stops a hostile
 //     file long before the stack does.
 //
-// A byte order mark at the start is skipped and so are comments (// and /* */),
+// A byte order mark at the start is skipped (one of UTF-16 is heeded) and so are comments (// and /* */),
 // because deployment templates have both. It refuses everything else that is not
 // JSON: trailing commas, single quotes, NaN.
 package document
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 )
 
 // Kind is what a value is.
@@ -183,12 +185,29 @@ func plain(name string) bool {
 	return name != ""
 }
 
-// bom is how some editors of Windows begin a file.
-var bom = []byte("\xef\xbb\xbf")
+// bom is how some editors of Windows begin a file, little and big how they begin one
+// in UTF-16.
+var bom, little, big = []byte("\xef\xbb\xbf"), []byte("\xff\xfe"), []byte("\xfe\xff")
+
+// inUTF8 gives the text of a file in UTF-8, without a mark at its start.
+func inUTF8(data []byte) []byte {
+	var order binary.ByteOrder = binary.LittleEndian
+	switch {
+	case bytes.HasPrefix(data, big):
+		order = binary.BigEndian
+	case !bytes.HasPrefix(data, little):
+		return bytes.TrimPrefix(data, bom)
+	}
+	units := make([]uint16, 0, len(data)/2)
+	for i := 2; i+1 < len(data); i += 2 {
+		units = append(units, order.Uint16(data[i:]))
+	}
+	return []byte(string(utf16.Decode(units)))
+}
 
 // Parse reads one JSON value and nothing after it.
 func Parse(data []byte) (*Value, error) {
-	p := &parser{data: bytes.TrimPrefix(data, bom), line: 1}
+	p := &parser{data: inUTF8(data), line: 1}
 	if err := p.space(); err != nil {
 		return nil, err
 	}

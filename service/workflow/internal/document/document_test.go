@@ -30,6 +30,18 @@ func TestPositionsAndOrder(t *testing.T) {
 	}
 }
 
+func TestUTF16(t *testing.T) {
+	for _, text := range []string{"\xff\xfe{\x00\"\x00\xe9\x00\"\x00:\x001\x00}\x00", "\xfe\xff\x00{\x00\"\x00\xe9\x00\"\x00:\x001\x00}"} {
+		v, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, ok := v.Get("\u00e9").Int(); !ok || n != 1 {
+			t.Errorf("read %s", v.Raw)
+		}
+	}
+}
+
 func TestSyntaxErrorsTeach(t *testing.T) {
 	for text, want := range map[string]string{
 		"{\"a\": 1,}":              "line 1, column 9: expected a member's name in double quotes",
