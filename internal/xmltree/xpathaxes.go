@@ -1,5 +1,7 @@
 package xmltree
 
+import "sort"
+
 // An axis lists the nodes that lie in one direction of a node, nearest first.
 type axis func(n *Node, visit func(*Node))
 
@@ -85,10 +87,7 @@ func siblings(n *Node, step int, visit func(*Node)) {
 		return
 	}
 	all := n.Parent.Children
-	at := 0
-	for all[at] != n {
-		at++
-	}
+	at := sort.Search(len(all), func(i int) bool { return all[i].order >= n.order })
 	for i := at + step; i >= 0 && i < len(all); i += step {
 		if !hidden(all[i]) {
 			visit(all[i])

@@ -3,6 +3,7 @@ package workflow
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -17,8 +18,11 @@ func Eval(context []byte, text string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !strings.Contains(text, "@") || !strings.HasPrefix(text, "@") && !strings.Contains(text, "@{") {
-		text = "@" + text
+	if !strings.HasPrefix(text, "@") {
+		// What reads as an expression is one; text around @{...} does not.
+		if !strings.Contains(text, "@{") || len(expression.Check("@"+text)) == 0 {
+			text = "@" + text
+		}
 	}
 	v, err := evaluate(c, text)
 	if err != nil {
@@ -49,8 +53,8 @@ func evaluate(c expression.Context, text string) (any, error) {
 // ContextHelp says what a context file may hold.
 const ContextHelp = `A context file is a JSON object. All of its members may be missing:
 
-  now               the current time, an ISO 8601 timestamp (else 2000-01-01T00:00:00Z)
-  random            a number that random values begin from (else 1)
+  now               the current time, an ISO 8601 timestamp (else it is now)
+  random            a number that random values begin from (else a random one)
   parameters, variables, appSettings, agentParameters
                     objects of names and values
   trigger           the trigger: {"name", "inputs", "outputs": {"headers", "body"} ...}
@@ -87,7 +91,7 @@ func readContext(data []byte) (*runContext, error) {
 }
 
 func contextOf(v any) (*runContext, error) {
-	c := &runContext{now: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), seed: 1, values: &expression.Object{}}
+	c := &runContext{now: time.Now().UTC(), seed: rand.Uint64(), values: &expression.Object{}}
 	if v == nil {
 		return c, nil
 	}

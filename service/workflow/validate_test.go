@@ -129,6 +129,7 @@ func TestFilesOfAProject(t *testing.T) {
 	write("app/connections.json", `{"serviceProviderConnections":{"bus":{}}}`)
 	write("app/Good/workflow.json", fmt.Sprintf(workflow, "known", "bus"))
 	write("app/Bad/workflow.json", fmt.Sprintf(workflow, "Unknown", "train"))
+	write("app/Ungiven/workflow.json", `{"kind":"Stateful","definition":{"parameters":{"p":{"type":"String"},"known":{"type":"String"}},"triggers":{"t":{"type":"Request"}},"actions":{}}}`)
 	write("app/node_modules/x/workflow.json", "{")
 	write("app/other.json", `{"a":1}`)
 	v, err := ValidatePaths(dir)
@@ -144,7 +145,7 @@ func TestFilesOfAProject(t *testing.T) {
 		}
 		got = append(got, fmt.Sprintf("%s %v %v", filepath.ToSlash(name), r.Valid, codes))
 	}
-	want := "app/Bad/workflow.json false [parameter-missing connection-missing]; app/Good/workflow.json true []"
+	want := "app/Bad/workflow.json false [parameter-missing connection-missing]; app/Good/workflow.json true []; app/Ungiven/workflow.json false [parameter-missing]"
 	if s := strings.Join(got, "; "); s != want || v.Valid() || v.Skipped != 4 {
 		t.Errorf("said %s, %d skipped; want %s", s, v.Skipped, want)
 	}

@@ -12,13 +12,13 @@ import (
 
 // VectorResult is how one line of a table of expressions came out.
 type VectorResult struct {
-	ID         string
-	Function   string
-	Confidence string
-	Text       string // the expression or template
-	Expected   string // JSON
-	Got        string // JSON, or the error
-	OK         bool
+	ID         string `json:"id,omitempty"`
+	Function   string `json:"function,omitempty"`
+	Confidence string `json:"confidence,omitempty"`
+	Text       string `json:"text"`     // the expression or template
+	Expected   string `json:"expected"` // JSON
+	Got        string `json:"got"`      // JSON, or the error
+	OK         bool   `json:"ok"`
 }
 
 // Vectors computes every line of a table: a JSON array of objects with "expression"

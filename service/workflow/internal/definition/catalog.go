@@ -276,6 +276,12 @@ func kindsOf(m map[string][]Field) []string {
 	return names
 }
 
+// ActionType gives what is known of a type of action, in any case; nil, there is none.
+func ActionType(name string) *Type { return find(Actions, name) }
+
+// TriggerType gives what is known of a type of trigger, in any case; nil, there is none.
+func TriggerType(name string) *Type { return find(Triggers, name) }
+
 // find gives the row of a type, whatever its case.
 func find(table []Type, name string) *Type {
 	for i := range table {

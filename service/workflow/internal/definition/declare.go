@@ -48,6 +48,20 @@ func (r *reader) parameters() {
 		}
 	}
 	r.d.parametersOpen = own == 0 && r.elsewhere()
+	r.given()
+}
+
+// given names parameters that nothing gives a value: in a Standard project that is
+// parameters.json, or their default.
+func (r *reader) given() {
+	if r.d.Host != Standard || r.bare || r.Settings.Parameters == nil {
+		return
+	}
+	for _, p := range r.d.Parameters {
+		if !p.Default.Given() && p.Name != "$connections" && !hasFold(r.Settings.Parameters, p.Name) {
+			r.error(p.Path, p.Value, "parameter-missing", "the parameter %q has no default, and parameters.json gives it no value", p.Name)
+		}
+	}
 }
 
 // elsewhere reports whether a file that this is not may declare parameters: one of
@@ -57,7 +71,7 @@ func (r *reader) elsewhere() bool {
 }
 
 func (r *reader) parameter(m document.Member, p document.Path) {
-	out := &Parameter{Name: m.Name, Path: p}
+	out := &Parameter{Name: m.Name, Path: p, Value: m.Value}
 	r.d.Parameters = append(r.d.Parameters, out)
 	v := m.Value
 	if !v.Is(document.Object) {
@@ -222,8 +236,10 @@ func (r *reader) trigger(m document.Member, p document.Path) *Trigger {
 		switch {
 		case t.Is("SlidingWindow"):
 			r.error(p.Of("type"), v.Get("type"), "stateless", "a stateless workflow keeps no window between runs: SlidingWindow needs a stateful one")
-		case t.Is("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification", "HttpWebhook", "Batch", "Http"):
+		case t.Is("ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification"):
 			r.error(p.Of("type"), v.Get("type"), "stateless", "a stateless workflow keeps nothing between runs: a trigger of type %s needs a stateful one", t.Type)
+		case t.Is("HttpWebhook", "Batch", "Http"):
+			r.warn(p.Of("type"), v.Get("type"), "stateless", "a stateless workflow keeps nothing between runs: a trigger of type %s is better in a stateful one", t.Type)
 		}
 	}
 	return t

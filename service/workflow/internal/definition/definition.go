@@ -80,6 +80,7 @@ type Parameter struct {
 	Type          string
 	Default       *document.Value
 	AllowedValues []*document.Value
+	Value         *document.Value
 	Path          document.Path
 }
 

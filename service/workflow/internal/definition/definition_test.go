@@ -190,3 +190,12 @@ func TestLimitsAreSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestTheScheduleOfARecurrence(t *testing.T) {
+	d := read(t, `{"triggers": {"t": {"type": "Recurrence", "recurrence": {"frequency": "month", "interval": "2", "startTime": "2024-05-01T06:00:00", "timeZone": "UTC",
+	  "schedule": {"hours": ["6", 18], "minutes": [30], "monthDays": [-1], "monthlyOccurrences": [{"dayOfWeek": "friday", "occurrence": -1}]}}}}, "actions": {}}`)
+	s := d.Triggers[0].Recurrence.Spec()
+	if got := fmt.Sprintf("%+v", s); got != "{Frequency:Month Interval:2 StartTime:2024-05-01T06:00:00 EndTime: TimeZone:UTC Hours:[6 18] Minutes:[30] WeekDays:[] MonthDays:[-1] Occurrences:[{Day:Friday N:-1}]}" {
+		t.Errorf("the spec is %s", got)
+	}
+}

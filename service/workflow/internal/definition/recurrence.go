@@ -6,7 +6,19 @@ import (
 	"time"
 
 	"weir/service/workflow/internal/document"
+	"weir/service/workflow/internal/schedule"
 )
+
+// Spec is the recurrence for package schedule. Members that are expressions are as
+// empty as those that are not given: whoever deploys puts their values in.
+func (r *Recurrence) Spec() schedule.Spec {
+	s := schedule.Spec{Frequency: r.Frequency, Interval: r.Interval, StartTime: r.StartTime, EndTime: r.EndTime, TimeZone: r.TimeZone,
+		Hours: r.Schedule.Hours, Minutes: r.Schedule.Minutes, WeekDays: r.Schedule.WeekDays, MonthDays: r.Schedule.MonthDays}
+	for _, o := range r.Schedule.MonthlyOccurrences {
+		s.Occurrences = append(s.Occurrences, schedule.Nth(o))
+	}
+	return s
+}
 
 // frequencies and the longest interval of each.
 var frequencies = map[string]int{"Second": 9_999_999, "Minute": 72_000, "Hour": 12_000, "Day": 500, "Week": 71, "Month": 16, "Year": 1}

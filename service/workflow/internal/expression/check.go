@@ -76,11 +76,15 @@ type Refs struct {
 // References tells what a text refers to. A text with problems gives what could be
 // read of it.
 func References(text string) Refs {
-	var refs Refs
 	t, _ := parseText(text)
 	if t == nil {
-		return refs
+		return Refs{}
 	}
+	return t.references(text)
+}
+
+func (t *text) references(text string) Refs {
+	var refs Refs
 	for _, part := range t.parts {
 		if part.tree != nil {
 			refs.walk(part.tree, part.at, text)

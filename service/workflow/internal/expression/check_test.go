@@ -26,7 +26,7 @@ func TestProblemsAreNamedWithTheirColumn(t *testing.T) {
 		{"ü@{lenght('x')}", CodeUnknown, 4, "Did you mean 'length'?"},
 		{"@{toLower('a', 'b')}", CodeArity, 3, "expects one parameter: 'toLower(text)'. The function was invoked with '2' parameters."},
 		{"@{toLower('a'", CodeParse, 1, "no closing '}'"},
-		{"@equals(1)", CodeArity, 2, "expects two parameters"},
+		{"@equals(1)", CodeArity, 2, "expects at least two parameters"},
 		{"@and(true, )", CodeParse, 12, "expected token 'Identifier' and actual 'RightParenthesis'"},
 		{"@triggerBody()?body", CodeParse, 16, "expected token 'Dot' and actual 'Identifier'"},
 		{"@body('x') and more", CodeParse, 12, "expected token 'EndOfData' and actual 'Identifier'"},

@@ -353,9 +353,13 @@ func intersection(f *frame, args []any) (any, error) {
 
 func commonMembers(objects []any) *Object {
 	o := &Object{}
+	var others []func(string) (any, bool)
+	for _, other := range objects[1:] {
+		others = append(others, other.(*Object).finder())
+	}
 	for _, m := range objects[0].(*Object).Members {
-		if !slices.ContainsFunc(objects[1:], func(other any) bool {
-			v, ok := other.(*Object).Exact(m.Name)
+		if !slices.ContainsFunc(others, func(find func(string) (any, bool)) bool {
+			v, ok := find(m.Name)
 			return !ok || !Equal(v, m.Value)
 		}) {
 			o.Members = append(o.Members, m)

@@ -51,10 +51,14 @@ func equalObjects(x, y *Object) bool {
 	if len(x.Members) != len(y.Members) {
 		return false
 	}
+	var find func(string) (any, bool)
 	for i, m := range x.Members {
 		other := y.Members[i]
 		if other.Name != m.Name {
-			v, ok := y.Exact(m.Name)
+			if find == nil {
+				find = y.finder()
+			}
+			v, ok := find(m.Name)
 			if !ok {
 				return false
 			}
@@ -151,7 +155,19 @@ var (
 	lessOrEquals    = comparison(func(n int) bool { return n <= 0 })
 )
 
-func equals(_ *frame, args []any) (any, error) { return Equal(args[0], args[1]), nil }
+func equals(f *frame, args []any) (any, error) {
+	for _, a := range args[1:] {
+		if list, ok := a.([]any); ok {
+			if err := f.step(len(list)); err != nil {
+				return nil, err
+			}
+		}
+		if !Equal(args[0], a) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
 
 func not(f *frame, args []any) (any, error) {
 	if b, ok := args[0].(bool); ok {

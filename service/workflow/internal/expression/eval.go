@@ -83,6 +83,8 @@ type frame struct {
 	bytes    int
 	stack    []any     // parameters of the calls that are open
 	function *Function // that is running, for messages
+	trace    *tracer   // when what is computed is to be told
+	first    [8]any    // of the stack: nearly all expressions need no more
 }
 
 // step counts n steps.
@@ -122,24 +124,42 @@ type (
 func compile(n node) code {
 	switch n := n.(type) {
 	case *literal:
-		v := n.value
-		return func(*frame) (any, error) { return v, nil }
-	case *call:
-		run := compileCall(n)
-		for i := range n.selections {
-			run = compileSelection(run, &n.selections[i])
+		v, text := n.value, n.text
+		return func(f *frame) (any, error) {
+			if f.trace != nil {
+				f.trace.tell(text, v)
+			}
+			return v, nil
 		}
-		return run
+	case *call:
+		run, text := compileCall(n), n.text
+		for i := range n.selections {
+			run, text = compileSelection(run, &n.selections[i]), n.selections[i].text
+		}
+		return func(f *frame) (any, error) {
+			if f.trace != nil {
+				return f.trace.follow(f, text, run)
+			}
+			return run(f)
+		}
 	}
 	panic("expression: unknown node")
 }
 
 func compileCall(c *call) code {
 	fn := c.function
+	if c.problem != "" {
+		return func(*frame) (any, error) { return nil, fail("%s", c.problem) }
+	}
 	args := make([]code, len(c.arguments))
 	for i, a := range c.arguments {
 		args[i] = compile(a)
 	}
+	return called(fn, args)
+}
+
+// called runs a function on what its parameters give.
+func called(fn *Function, args []code) code {
 	if fn.lazy != nil {
 		run := fn.lazy(args)
 		return func(f *frame) (any, error) {
@@ -233,13 +253,23 @@ func pickProperty(v any, name string, s *selection) (any, error) {
 		if s.safe {
 			return nil, nil
 		}
-		return nil, cannot(s, "property '%s' doesn't exist, available properties are '%s'", name, strings.Join(v.Names(), ", "))
+		return nil, cannot(s, "property '%s' doesn't exist, available properties are '%s'", name, available(v))
 	case []any:
 		return nil, cannot(s, "property '%s' cannot be selected. Array elements can only be selected using an integer index", name)
 	case nil:
 		return nil, cannot(s, "property '%s' cannot be selected", name)
 	}
 	return nil, cannot(s, "property '%s' cannot be selected. Property selection is not supported on values of type '%s'", name, kindOf(v))
+}
+
+// available lists the properties of an object, as many as a message should hold.
+func available(o *Object) string {
+	const most = 100
+	names := (&Object{o.Members[:min(len(o.Members), most)]}).Names()
+	if more := len(o.Members) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // pickPath follows a name like body/value, by which designers write selections of

@@ -19,6 +19,7 @@ type node interface{ position() int }
 type literal struct {
 	value any
 	at    int
+	text  string // as it is written
 }
 
 // call is a function with what is selected from its result.
@@ -29,6 +30,7 @@ type call struct {
 	selections []selection
 	at         int
 	text       string // the call alone, for messages
+	problem    string // why it can not be evaluated
 }
 
 // selection is .name, [index], ?.name or ?[index].
@@ -102,9 +104,9 @@ func (p *parser) value() (node, *Problem) {
 	t := p.token
 	switch t.kind {
 	case tokenString:
-		return &literal{t.text, t.start}, p.advance(false)
+		return &literal{t.text, t.start, p.scanner.source[t.start:t.end]}, p.advance(false)
 	case tokenInteger, tokenFloat:
-		return &literal{numberOf(t), t.start}, p.advance(false)
+		return &literal{numberOf(t), t.start, t.text}, p.advance(false)
 	case tokenName:
 		return p.named()
 	}
@@ -135,11 +137,11 @@ func (p *parser) named() (node, *Problem) {
 	if p.token.kind != tokenLeft {
 		switch strings.ToLower(t.text) {
 		case "true":
-			return &literal{true, t.start}, nil
+			return &literal{true, t.start, t.text}, nil
 		case "false":
-			return &literal{false, t.start}, nil
+			return &literal{false, t.start, t.text}, nil
 		case "null":
-			return &literal{nil, t.start}, nil
+			return &literal{nil, t.start, t.text}, nil
 		}
 	}
 	c := &call{name: t.text, at: t.start, function: Lookup(t.text)}
@@ -192,7 +194,7 @@ func (p *parser) selections(c *call) *Problem {
 			if err != nil {
 				return err
 			}
-			s.key, end = &literal{t.text, t.start}, t.end
+			s.key, end = &literal{t.text, t.start, t.text}, t.end
 		case p.token.kind == tokenLeftBracket:
 			if err := p.advance(true); err != nil {
 				return err
@@ -218,11 +220,13 @@ func (p *parser) selections(c *call) *Problem {
 
 // judge notes what is wrong with a call beside its form.
 func (p *parser) judge(c *call) {
+	var found *Problem
 	if c.function == nil {
-		p.problems = append(p.problems, *unknownFunction(c))
-		return
+		found = unknownFunction(c)
+	} else if n := len(c.arguments); n < c.function.Min || c.function.Max >= 0 && n > c.function.Max {
+		found = &Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: c.function.arity(n)}
 	}
-	if n := len(c.arguments); n < c.function.Min || c.function.Max >= 0 && n > c.function.Max {
-		p.problems = append(p.problems, Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: c.function.arity(n)})
+	if found != nil {
+		p.problems, c.problem = append(p.problems, *found), found.Message
 	}
 }

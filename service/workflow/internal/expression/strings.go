@@ -216,7 +216,7 @@ func substring(f *frame, args []any) (any, error) {
 	}
 	n := int64(units(text))
 	if len(args) == 2 {
-		if start < 0 || start > n {
+		if start < 0 || start >= n {
 			return nil, f.outOfRange("'start index' must be a non-negative integer and must be less than the length of the string.")
 		}
 		return cut(text, int(start), int(n)), nil

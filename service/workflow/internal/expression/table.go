@@ -44,15 +44,15 @@ var collectionFunctions = group("collection",
 )
 
 var logicFunctions = group("logic",
-	entry{signature: "and(condition, condition, ...)", about: "whether all are true; stops at the first that is not", lazy: connective("and", false)},
-	entry{signature: "equals(value, value)", about: "whether two values are the same", run: equals},
+	entry{signature: "and(condition, ...)", about: "whether all are true; stops at the first that is not", lazy: connective("and", false)},
+	entry{signature: "equals(value, value, ...)", about: "whether values are the same", run: equals},
 	entry{signature: "greater(value, compareTo)", about: "whether the first is greater", run: greater},
 	entry{signature: "greaterOrEquals(value, compareTo)", about: "whether the first is greater or the same", run: greaterOrEquals},
 	entry{signature: "if(condition, then, otherwise)", about: "one of two values; the other is not evaluated", lazy: choose},
 	entry{signature: "less(value, compareTo)", about: "whether the first is less", run: less},
 	entry{signature: "lessOrEquals(value, compareTo)", about: "whether the first is less or the same", run: lessOrEquals},
 	entry{signature: "not(condition)", about: "the opposite", run: not},
-	entry{signature: "or(condition, condition, ...)", about: "whether any is true; stops at the first that is", lazy: connective("or", true)},
+	entry{signature: "or(condition, ...)", about: "whether any is true; stops at the first that is", lazy: connective("or", true)},
 )
 
 var conversionFunctions = group("conversion",

@@ -8,9 +8,10 @@ import (
 // Template is a JSON value of a definition with everything in it that is to be
 // computed, compiled.
 type Template struct {
-	root  piece
-	refs  Refs
-	depth int
+	root   piece
+	refs   Refs
+	depth  int
+	broken bool
 }
 
 // piece computes one value of a template.
@@ -37,14 +38,18 @@ type Place struct {
 
 // Parse compiles a template: a JSON value (of the kinds this package knows) in which
 // every string may hold expressions. Names of members are not computed.
+//
+// Unknown functions and wrong numbers of parameters are problems, but what holds them
+// is compiled: as in the cloud, it fails when it is evaluated, and only then. With
+// problems of form the template is nil.
 func Parse(template any) (*Template, []Place) {
 	t := &Template{}
 	var problems []Place
 	t.root = t.value(template, "", &problems)
-	if problems != nil {
+	if t.broken {
 		return nil, problems
 	}
-	return t, nil
+	return t, problems
 }
 
 func (t *Template) value(v any, path string, problems *[]Place) piece {
@@ -149,13 +154,17 @@ func (t *Template) text(s, path string, problems *[]Place) piece {
 	for _, p := range found {
 		*problems = append(*problems, Place{p, path})
 	}
-	if len(found) > 0 {
+	if parsed == nil {
+		t.broken = true
 		return nil
 	}
-	t.refs.join(References(s))
+	t.refs.join(parsed.references(s))
 	run, depth := compileText(s, parsed)
 	t.depth = max(t.depth, depth)
 	return func(f *frame, at *trail) (any, error) {
+		if f.trace != nil {
+			f.trace.at = at
+		}
 		v, err := run(f)
 		if e, ok := err.(*Error); ok && e.Path == "" {
 			e.Path = strings.TrimPrefix(at.String(), ".")
@@ -207,10 +216,11 @@ func compileText(s string, t *text) (run code, depth int) {
 }
 
 // Eval computes the template. The error is an *Error.
-func (t *Template) Eval(c Context, b Budget) (any, error) {
-	f := frame{context: c, steps: orElse(b.Steps, DefaultBudget.Steps), bytes: orElse(b.Bytes, DefaultBudget.Bytes)}
-	var stack [16]any
-	f.stack = stack[:0]
+func (t *Template) Eval(c Context, b Budget) (any, error) { return t.eval(c, b, nil) }
+
+func (t *Template) eval(c Context, b Budget, told *tracer) (any, error) {
+	f := frame{context: c, trace: told, steps: orElse(b.Steps, DefaultBudget.Steps), bytes: orElse(b.Bytes, DefaultBudget.Bytes)}
+	f.stack = f.first[:0]
 	if limit := orElse(b.Depth, DefaultBudget.Depth); t.depth > limit {
 		return nil, fail("The template language expression is nested '%d' deep, more than the '%d' allowed.", t.depth, limit)
 	}

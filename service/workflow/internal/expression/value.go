@@ -42,6 +42,18 @@ func (o *Object) Exact(name string) (any, bool) {
 	return nil, false
 }
 
+// finder is Exact for many questions of one object.
+func (o *Object) finder() func(name string) (any, bool) {
+	if len(o.Members) <= 16 {
+		return o.Exact
+	}
+	index := make(map[string]any, len(o.Members))
+	for _, m := range o.Members {
+		index[m.Name] = m.Value
+	}
+	return func(name string) (any, bool) { v, ok := index[name]; return v, ok }
+}
+
 // Get gives the member of a name: of exactly this name, else of one that differs
 // in case only, as the engine selects.
 func (o *Object) Get(name string) (any, bool) {

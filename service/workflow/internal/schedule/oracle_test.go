@@ -144,9 +144,9 @@ func drawn(r *rand.Rand) Spec {
 }
 
 func TestAgainstOracle(t *testing.T) {
-	rounds := 150
+	rounds := 60
 	if testing.Short() {
-		rounds = 30
+		rounds = 15
 	}
 	for seed := range rounds {
 		r := rand.New(rand.NewPCG(uint64(seed), 5))
