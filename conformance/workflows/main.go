@@ -10,6 +10,9 @@
 // that speaks of "clean" is valid; all others of a category that has such marks are
 // counted apart, and those of the other categories are valid, since people run them.
 //
+// The file doubts.txt lists definitions whose mark does not hold for the definition
+// alone, each with the reason; they are counted apart.
+//
 // Each definition is put into the wrapping that its kind asks for and given to the
 // real `weir workflow validate`. It prints how many of the valid ones load and how
 // many of the invalid ones are refused, and for the right reason; and ends with
@@ -18,6 +21,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -161,6 +165,21 @@ func (e entry) marked(labelled map[string]bool) (valid, known bool, reason strin
 		return true, true, ""
 	}
 	return false, false, ""
+}
+
+//go:embed doubts.txt
+var doubtsFile string
+
+// doubts are the definitions whose mark is doubted, by where they come from.
+func doubts() map[string]string {
+	all := map[string]string{}
+	for line := range strings.Lines(doubtsFile) {
+		path, why, ok := strings.Cut(strings.TrimSpace(line), " | ")
+		if ok && !strings.HasPrefix(line, "#") {
+			all[path] = why
+		}
+	}
+	return all
 }
 
 // labelled lists the categories whose paths mark their definitions.
