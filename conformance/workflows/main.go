@@ -1,7 +1,7 @@
 // Workflows holds the validator of workflow definitions against a folder of
 // definitions that others wrote.
 //
-//	go run ./conformance/workflows [-v] PATH
+//	go run ./conformance/workflows [-v] [-spoil N] PATH
 //
 // PATH holds definitions, one in each JSON file, and a MANIFEST.json: a list of
 // entries with file, path (where it comes from), category and kind. An entry is
@@ -9,6 +9,9 @@
 // that speaks of "invalid" is invalid, for the reason that its other words tell; one
 // that speaks of "clean" is valid; all others of a category that has such marks are
 // counted apart, and those of the other categories are valid, since people run them.
+//
+// With -spoil N it makes each of a list of mistakes in N of the valid definitions and
+// sees whether the validator names that mistake.
 //
 // The file doubts.txt lists definitions whose mark does not hold for the definition
 // alone, each with the reason; they are counted apart.
@@ -49,12 +52,13 @@ type report struct {
 type problem struct{ Code, Severity, Path, Message string }
 
 func main() {
+	each := flag.Int("spoil", 0, "make each known mistake in so many of the valid definitions, and see whether it is named")
 	verbose := flag.Bool("v", false, "list every definition that is judged otherwise than it is marked")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fail(fmt.Errorf("one folder with a MANIFEST.json is needed"))
 	}
-	good, err := run(flag.Arg(0), *verbose)
+	good, err := run(flag.Arg(0), *each, *verbose)
 	if err != nil {
 		fail(err)
 	}
@@ -68,7 +72,7 @@ func fail(err error) {
 	os.Exit(2)
 }
 
-func run(dir string, verbose bool) (bool, error) {
+func run(dir string, each int, verbose bool) (bool, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "MANIFEST.json"))
 	if err != nil {
 		return false, err
@@ -96,7 +100,20 @@ func run(dir string, verbose bool) (bool, error) {
 	}
 	t := judge(entries, reports)
 	t.print(os.Stdout, verbose)
-	return t.good(), nil
+	if each == 0 {
+		return t.good(), nil
+	}
+	valid := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { r, found := reports[e.File]; return !found || !r.Valid })
+	spoiled := filepath.Join(work, "spoiled")
+	made, err := spoil(dir, spoiled, valid, each)
+	if err != nil {
+		return false, err
+	}
+	if reports, err = validate(weir, spoiled); err != nil {
+		return false, err
+	}
+	named := printSpoiled(os.Stdout, made, reports, verbose)
+	return t.good() && named, nil
 }
 
 // binary gives the weir command: the one WEIR_BINARY names, or one built from the

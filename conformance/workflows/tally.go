@@ -166,3 +166,30 @@ func share(part, whole int) float64 {
 	}
 	return 100 * float64(part) / float64(whole)
 }
+
+// printSpoiled says for each mistake in how many definitions it was made and named,
+// and reports whether it always was.
+func printSpoiled(w io.Writer, made map[string]spoiler, reports map[string]report, verbose bool) bool {
+	count, named := map[string]int{}, map[string]int{}
+	var missed []string
+	for _, file := range slices.Sorted(maps.Keys(made)) {
+		s := made[file]
+		count[s.name]++
+		if codes(reports[file])[s.code] {
+			named[s.name]++
+		} else {
+			missed = append(missed, fmt.Sprintf("%s: not named (%s) in %s: %s", s.name, s.code, file, first(reports[file])))
+		}
+	}
+	fmt.Fprintf(w, "\n%-46s %6s %6s\n", "mistake", "made", "named")
+	for _, s := range spoilers {
+		fmt.Fprintf(w, "%-46s %6d %6d\n", s.name, count[s.name], named[s.name])
+	}
+	fmt.Fprintf(w, "%-46s %6d %6d\n", "all", len(made), len(made)-len(missed))
+	if verbose {
+		for _, line := range missed {
+			fmt.Fprintln(w, line)
+		}
+	}
+	return len(missed) == 0
+}
