@@ -92,9 +92,10 @@ func isExpression(s string) bool {
 	return strings.HasPrefix(s, "@") && !strings.HasPrefix(s, "@@") || strings.Contains(s, "@{")
 }
 
-// bracketed reports whether a string is an expression of a deployment template.
+// bracketed reports whether a string is an expression of a deployment template, or of
+// one that lies in it.
 func bracketed(s string) bool {
-	return strings.HasPrefix(s, "[") && !strings.HasPrefix(s, "[[") && strings.HasSuffix(s, "]")
+	return strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]")
 }
 
 // last is the last step of a path as a sentence names it.

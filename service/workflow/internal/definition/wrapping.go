@@ -81,9 +81,13 @@ func isDefinition(v *document.Value) bool {
 	if s, _ := v.Get("$schema").Str(); strings.Contains(s, "workflowdefinition.json") {
 		return true
 	}
-	// A template and the schema of a request have other members of these names.
-	return v.Get("triggers").Is(document.Object) && v.Get("actions") != nil ||
-		v.Get("actions").Is(document.Object) && v.Get("contentVersion") != nil
+	triggers, actions := v.Get("triggers"), v.Get("actions")
+	for _, member := range []*document.Value{triggers, actions} {
+		if member.Get("type").Is(document.String) {
+			return false // a JSON schema that speaks of members of these names
+		}
+	}
+	return triggers != nil && actions != nil || actions.Is(document.Object) && v.Get("contentVersion") != nil
 }
 
 // enter adds what an object tells of what lies in it.
