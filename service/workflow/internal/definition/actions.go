@@ -18,13 +18,17 @@ func (r *reader) graph(owner *Action, v *document.Value, p document.Path, depth 
 	}
 	for _, m := range v.Members {
 		at := p.Of(m.Name)
-		if !m.Value.Is(document.Object) {
-			if !r.later(m.Value) {
-				r.error(at, m.Value, "not-an-object", "an action must be an object, not %s", shown(m.Value))
-			}
+		var a *Action
+		switch {
+		case m.Value.Is(document.Object):
+			a = r.action(g, m, at, depth)
+		case r.later(m.Value):
+			r.warn(at, m.Value, "placeholder", "the action %q is known only after deployment and judged then", m.Name)
+			a = &Action{Operation: Operation{Name: m.Name, Value: m.Value, Path: at, opaque: true}, In: g}
+		default:
+			r.error(at, m.Value, "not-an-object", "an action must be an object, not %s", shown(m.Value))
 			continue
 		}
-		a := r.action(g, m, at, depth)
 		g.Actions = append(g.Actions, a)
 		g.byName[fold(m.Name)] = a
 		if other := r.d.byName[fold(m.Name)]; other != nil && a.Is("AgentHandoff") && other.Is("AgentHandoff") {
@@ -82,8 +86,29 @@ func (r *reader) action(in *Graph, m document.Member, p document.Path, depth int
 			}
 			a.Actions = r.inner(a, v, p, "actions", depth, false)
 		}
+		if a.opaque {
+			r.branches(a, v, p, depth)
+		}
 	}
 	return a
+}
+
+// branches reads what an action whose type is not known holds beside its actions.
+func (r *reader) branches(a *Action, v *document.Value, p document.Path, depth int) {
+	if branch := v.Get("else").Get("actions"); branch.Is(document.Object) {
+		a.Else = r.graph(a, branch, p.Of("else").Of("actions"), depth+1)
+	}
+	if branch := v.Get("default").Get("actions"); branch.Is(document.Object) {
+		a.Default = r.graph(a, branch, p.Of("default").Of("actions"), depth+1)
+	}
+	if cases := v.Get("cases"); cases.Is(document.Object) {
+		for _, m := range cases.Members {
+			at := p.Of("cases").Of(m.Name)
+			if actions := m.Value.Get("actions"); actions.Is(document.Object) {
+				a.Cases = append(a.Cases, &Case{Name: m.Name, Value: m.Value.Get("case"), Path: at, Actions: r.graph(a, actions, at.Of("actions"), depth+1)})
+			}
+		}
+	}
 }
 
 // required gives a member that must be there.

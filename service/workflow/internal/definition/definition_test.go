@@ -191,6 +191,15 @@ func TestLimitsAreSettings(t *testing.T) {
 	}
 }
 
+func TestAPlaceholderIsAnErrorInTheEnd(t *testing.T) {
+	v, _ := document.Parse([]byte(`{"triggers": {"t": {"type": "Request"}}, "actions": {"A": {"type": "{{type}}"}}}`))
+	for _, final := range []bool{false, true} {
+		if _, problems := Read(Find(v)[0], Settings{Final: final}); Valid(problems) == final || len(problems) != 1 || problems[0].Code != "placeholder" {
+			t.Errorf("final %v: said %v", final, problems)
+		}
+	}
+}
+
 func TestTheScheduleOfARecurrence(t *testing.T) {
 	d := read(t, `{"triggers": {"t": {"type": "Recurrence", "recurrence": {"frequency": "month", "interval": "2", "startTime": "2024-05-01T06:00:00", "timeZone": "UTC",
 	  "schedule": {"hours": ["6", 18], "minutes": [30], "monthDays": [-1], "monthlyOccurrences": [{"dayOfWeek": "friday", "occurrence": -1}]}}}}, "actions": {}}`)

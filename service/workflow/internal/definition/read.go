@@ -9,7 +9,7 @@ import (
 	"weir/service/workflow/internal/document"
 )
 
-// Options of reading.
+// Settings say how a definition is judged.
 type Settings struct {
 	Limits Limits
 	// Expressions judges expressions; nil, none is.
@@ -19,6 +19,9 @@ type Settings struct {
 	// Parameters and Connections are what the project beside the file has; nil, it is
 	// not known.
 	Parameters, Connections []string
+	// Final says that nothing is filled in any more before the definition is run, so
+	// that a placeholder is an error.
+	Final bool
 }
 
 // Expressions judges expressions and says what they ask for.
@@ -59,6 +62,9 @@ type reader struct {
 }
 
 func (r *reader) say(s Severity, p document.Path, v *document.Value, code, format string, args ...any) {
+	if code == "placeholder" && r.Final {
+		s = Error
+	}
 	at := r.d.Value.At
 	if v != nil {
 		at = v.At

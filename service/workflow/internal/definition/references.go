@@ -181,6 +181,9 @@ var content = regexp.MustCompile(`(?i)(\.|\[')(outputs|inputs|body)\b`)
 var ofAction = []string{"actions", "body", "outputs", "actionbody", "actionoutputs", "formdatavalue", "formdatamultivalues", "multipartbody"}
 
 func (c *checker) call(call Call, v *document.Value, p document.Path, at place) {
+	if placeholders.MatchString(call.Name) {
+		return
+	}
 	switch f := call.Function; {
 	case at.tracked && slices.Contains([]string{"result", "items", "item", "iterationindexes"}, f):
 		c.error(p, v, "tracked-reference", "a tracked property sees its own action, the trigger and parameters; %s() looks at others", f)
@@ -300,7 +303,7 @@ func (c *checker) askResult(call Call, v *document.Value, p document.Path, at pl
 }
 
 func (c *checker) askParameter(call Call, v *document.Value, p document.Path) {
-	if !call.Literal || placeholders.MatchString(call.Name) || c.d.Parameter(call.Name) != nil || hasFold(c.Settings.Parameters, call.Name) {
+	if !call.Literal || c.d.Parameter(call.Name) != nil || hasFold(c.Settings.Parameters, call.Name) {
 		return
 	}
 	if c.d.parametersOpen {

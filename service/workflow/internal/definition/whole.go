@@ -193,7 +193,7 @@ type variable struct {
 func (r *reader) variables() map[string]variable {
 	all := map[string]variable{}
 	r.d.Actions.Each(func(a *Action) {
-		if !a.Is("InitializeVariable") {
+		if !a.Is("InitializeVariable") && !(a.opaque && a.Inputs.Get("variables").Given()) {
 			return
 		}
 		r.declared(a, func(name *document.Value, p document.Path) {
