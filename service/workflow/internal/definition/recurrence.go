@@ -171,6 +171,10 @@ func (r *reader) fits(out *Recurrence, v *document.Value, p document.Path) {
 			continue // the time of day of the days that are named
 		}
 		if out.Frequency == "Hour" && m.Name == "minutes" {
+			if out.Interval > 0 && 24%out.Interval != 0 {
+				r.error(p.Of(m.Name), m.Value, "recurrence-schedule", "minutes with the frequency Hour need an interval that divides 24, not %d", out.Interval)
+				continue
+			}
 			r.warn(p.Of(m.Name), m.Value, "recurrence-schedule", "minutes are meant for the frequencies Day and Week; with Hour each hour has them")
 			continue
 		}

@@ -160,7 +160,10 @@ func (r *Rule) narrow(s Spec) error {
 		if r.every != hour || len(r.hours)+len(s.WeekDays)+len(r.monthdays)+len(s.Occurrences) > 0 {
 			return fmt.Errorf("a schedule cannot be used with the frequency %s", units[r.every])
 		}
-		// Hours with minutes: each hour has them, counted by the day.
+		if 24%r.interval != 0 {
+			return fmt.Errorf("minutes with the frequency hour need an interval that divides 24, not %d", r.interval)
+		}
+		// Hours with minutes: each of them has these, counted by the day.
 		r.every, r.hours = day, r.hourly()
 		r.interval = 1
 	}
@@ -190,7 +193,7 @@ func (r *Rule) narrow(s Spec) error {
 // hourly is the hours of a day that an interval of hours reaches, from the base's.
 func (r *Rule) hourly() []int {
 	var all []int
-	for h := r.base.In(r.zone).Hour() % min(r.interval, 24); h < 24; h += r.interval {
+	for h := r.base.In(r.zone).Hour() % r.interval; h < 24; h += r.interval {
 		all = append(all, h)
 	}
 	return all

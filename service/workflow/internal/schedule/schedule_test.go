@@ -55,6 +55,7 @@ func TestNext(t *testing.T) {
 		{"a day that is left out", "2011-12-01T10:00:00Z", Spec{Frequency: "Day", Interval: 1, Hours: []int{12}, Minutes: []int{0}, TimeZone: "Samoa Standard Time"}, "2011-12-29T21:00:00Z", "2011-12-29T22:00:00Z 2011-12-30T22:00:00Z 2011-12-31T22:00:00Z"},
 		{"hours take the minute of the start", "2024-01-01T10:17:00Z", Spec{Frequency: "Day", Interval: 1, Hours: []int{5, 17}}, "2024-01-01T10:17:00Z", "2024-01-01T17:17:00Z 2024-01-02T05:17:00Z"},
 		{"minutes are of every hour", "2024-01-01T10:17:00Z", Spec{Frequency: "Day", Interval: 1, Minutes: []int{15, 45}}, "2024-01-01T10:17:00Z", "2024-01-01T10:45:00Z 2024-01-01T11:15:00Z"},
+		{"minutes of every sixth hour", "2024-01-01T10:17:00Z", Spec{Frequency: "Hour", Interval: 6, Minutes: []int{0, 30}}, "2024-01-01T10:17:00Z", "2024-01-01T10:30:00Z 2024-01-01T16:00:00Z 2024-01-01T16:30:00Z 2024-01-01T22:00:00Z 2024-01-01T22:30:00Z 2024-01-02T04:00:00Z"},
 		{"every second week counts from the start's", "2024-01-01T10:00:00Z", Spec{Frequency: "Week", Interval: 2, StartTime: "2024-01-03T08:00:00Z", WeekDays: []string{"Monday", "Friday"}}, "2024-01-01T10:00:00Z", "2024-01-05T08:00:00Z 2024-01-15T08:00:00Z 2024-01-19T08:00:00Z 2024-01-29T08:00:00Z"},
 		{"a month from its last day", "2024-01-01T10:00:00Z", Spec{Frequency: "Month", Interval: 1, StartTime: "2024-01-31T08:00:00Z"}, "2024-01-01T10:00:00Z", "2024-01-31T08:00:00Z 2024-02-29T08:00:00Z 2024-03-31T08:00:00Z"},
 		{"days that a month does not have", "2024-01-01T10:00:00Z", Spec{Frequency: "Month", Interval: 1, MonthDays: []int{31, -1, 30}, Hours: []int{8}, Minutes: []int{0}}, "2024-02-01T10:00:00Z", "2024-02-29T08:00:00Z 2024-03-30T08:00:00Z 2024-03-31T08:00:00Z 2024-04-30T08:00:00Z"},
@@ -91,6 +92,7 @@ func TestMakeRefuses(t *testing.T) {
 		"cannot be used":     {Frequency: "Minute", Interval: 1, Hours: []int{1}},
 		"hour outside":       {Frequency: "Day", Interval: 1, Hours: []int{24}},
 		"no day of the week": {Frequency: "Week", Interval: 1, WeekDays: []string{"Funday"}},
+		"divides 24":         {Frequency: "Hour", Interval: 5, Minutes: []int{1}},
 		"monthly occurrence": {Frequency: "Month", Interval: 1, Occurrences: []Nth{{"Monday", 0}}},
 	} {
 		if _, err := Make(s, at("2024-01-01T00:00:00Z"), zones); err == nil || !strings.Contains(err.Error(), want) {
