@@ -69,8 +69,8 @@ type Field struct {
 
 func (f Field) must() Field { f.Must = true; return f }
 
-func any_(name string) Field { return Field{Name: name} }
-func text(name string) Field { return Field{Name: name, Kinds: []document.Kind{document.String}} }
+func anything(name string) Field { return Field{Name: name} }
+func text(name string) Field     { return Field{Name: name, Kinds: []document.Kind{document.String}} }
 func scalar(name string) Field {
 	return Field{Name: name, Kinds: []document.Kind{document.String, document.Number, document.Bool}}
 }
@@ -106,27 +106,26 @@ var (
 	httpMethod  = Field{Name: "method", Kinds: []document.Kind{document.String}, Check: checkMethod}
 	httpURI     = Field{Name: "uri", Kinds: []document.Kind{document.String}, Check: checkURI}
 	callMembers = []Field{object("headers"), object("queries"), {Name: "authentication", Kinds: []document.Kind{document.Object}, Check: checkAuthentication}}
-	httpInputs  = slices.Concat([]Field{httpMethod.must(), httpURI.must(), any_("body"), text("cookie")}, callMembers)
+	httpInputs  = slices.Concat([]Field{httpMethod.must(), httpURI.must(), anything("body"), text("cookie")}, callMembers)
 	webhook     = []Field{
 		{Name: "subscribe", Must: true, Check: checkSubscribe, Kinds: []document.Kind{document.Object, document.String}, Inner: slices.Concat([]Field{httpMethod, httpURI.must()}, callMembers)},
 		{Name: "unsubscribe", Kinds: []document.Kind{document.Object, document.String}, Inner: slices.Concat([]Field{httpMethod, httpURI}, callMembers)},
 		accessKey,
 	}
 	connectionHost = Field{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkConnectionHost}
-	connection     = slices.Concat([]Field{connectionHost, httpMethod.must(), text("path").must(), any_("body")}, callMembers)
-	connectionHook = slices.Concat([]Field{connectionHost, httpMethod, text("path"), any_("body"), accessKey}, callMembers)
+	connection     = slices.Concat([]Field{connectionHost, httpMethod.must(), text("path").must(), anything("body")}, callMembers)
+	connectionHook = slices.Concat([]Field{connectionHost, httpMethod, text("path"), anything("body"), accessKey}, callMembers)
 	openAPIHost    = object("host", text("apiId"), text("operationId").must(), text("connectionName"))
-	openAPI        = []Field{openAPIHost.must(), object("parameters"), any_("authentication")}
+	openAPI        = []Field{openAPIHost.must(), object("parameters"), anything("authentication")}
 	provider       = []Field{{Name: "parameters", Kinds: []document.Kind{document.Object, document.String}}, object("serviceProviderConfiguration", text("connectionName").must(), text("operationId").must(), text("serviceProviderId").must()).must()}
-	management     = slices.Concat([]Field{object("api", text("id"), text("name")).must(), {Name: "pathTemplate", Must: true, Kinds: []document.Kind{document.String, document.Object}}, httpMethod, text("subscriptionKey"), any_("body")}, callMembers)
+	management     = slices.Concat([]Field{object("api", text("id"), text("name")).must(), {Name: "pathTemplate", Must: true, Kinds: []document.Kind{document.String, document.Object}}, httpMethod, text("subscriptionKey"), anything("body")}, callMembers)
 	xmlMap         = object("map", text("name").must(), text("source"))
 	xmlSchema      = object("schema", text("name").must(), text("source"))
 	accountMap     = object("integrationAccount", xmlMap.must())
 	accountSchema  = object("integrationAccount", xmlSchema.must())
 	variableName   = text("name").must()
 	interval       = []Field{whole("interval").must(), word("timeUnit", timeUnits...).must()}
-	document_      = any_("content").must()
-	edi            = []Field{}
+	contentField   = anything("content").must()
 	release        = object("releaseCriteria", whole("messageCount"), whole("batchSize"), object("recurrence"))
 )
 
@@ -150,30 +149,30 @@ var Actions = []Type{
 	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", whole("count").must(), word("unit", timeUnits...).must()), object("until", Field{Name: "timestamp", Must: true, Kinds: []document.Kind{document.String}, Check: checkInstant})}},
 
 	{Name: "InitializeVariable", Group: "variables", Note: "declare", NeedsInputs: true, check: checkInitialize},
-	{Name: "SetVariable", Group: "variables", Note: "set", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkValue},
-	{Name: "IncrementVariable", Group: "variables", Note: "add to a number", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}},
-	{Name: "DecrementVariable", Group: "variables", Note: "take from a number", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}},
-	{Name: "AppendToArrayVariable", Group: "variables", Note: "add an item", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkAppended},
-	{Name: "AppendToStringVariable", Group: "variables", Note: "add text", NeedsInputs: true, Inputs: []Field{variableName, any_("value")}, check: checkAppended},
+	{Name: "SetVariable", Group: "variables", Note: "set", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}, check: checkValue},
+	{Name: "IncrementVariable", Group: "variables", Note: "add to a number", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}},
+	{Name: "DecrementVariable", Group: "variables", Note: "take from a number", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}},
+	{Name: "AppendToArrayVariable", Group: "variables", Note: "add an item", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}, check: checkAppended},
+	{Name: "AppendToStringVariable", Group: "variables", Note: "add text", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}, check: checkAppended},
 
 	{Name: "Compose", Group: "data", Note: "make a value", check: checkCompose},
-	{Name: "ParseJson", Group: "data", Note: "check against a schema", NeedsInputs: true, Inputs: []Field{document_, {Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}}},
-	{Name: "Query", Group: "data", Note: "keep some items", NeedsInputs: true, Inputs: []Field{any_("from").must(), {Name: "where", Must: true, Kinds: []document.Kind{document.String, document.Object, document.Bool}}}},
-	{Name: "Select", Group: "data", Note: "make each item anew", NeedsInputs: true, Inputs: []Field{any_("from").must(), any_("select").must()}},
-	{Name: "Table", Group: "data", Note: "CSV or HTML", NeedsInputs: true, Inputs: []Field{any_("from").must(), word("format", "CSV", "HTML").must(), list("columns", text("header"), any_("value").must())}},
-	{Name: "Join", Group: "data", Note: "one text of many", NeedsInputs: true, Inputs: []Field{any_("from").must(), text("joinWith").must()}},
+	{Name: "ParseJson", Group: "data", Note: "check against a schema", NeedsInputs: true, Inputs: []Field{contentField, {Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}}},
+	{Name: "Query", Group: "data", Note: "keep some items", NeedsInputs: true, Inputs: []Field{anything("from").must(), {Name: "where", Must: true, Kinds: []document.Kind{document.String, document.Object, document.Bool}}}},
+	{Name: "Select", Group: "data", Note: "make each item anew", NeedsInputs: true, Inputs: []Field{anything("from").must(), anything("select").must()}},
+	{Name: "Table", Group: "data", Note: "CSV or HTML", NeedsInputs: true, Inputs: []Field{anything("from").must(), word("format", "CSV", "HTML").must(), list("columns", text("header"), anything("value").must())}},
+	{Name: "Join", Group: "data", Note: "one text of many", NeedsInputs: true, Inputs: []Field{anything("from").must(), text("joinWith").must()}},
 	{Name: "Expression", Group: "data", Note: "dates and numbers", Kinds: kindsOf(expressionInputs), check: checkExpressionKind},
 
 	{Name: "Http", Group: "calls", Note: "any HTTP service", NeedsInputs: true, Inputs: httpInputs, Options: callOptions},
 	{Name: "HttpWebhook", Group: "calls", Note: "subscribe and wait for the call back", NeedsInputs: true, Inputs: webhook, Options: callOptions},
 	{Name: "Response", Group: "calls", Note: "answer the request", NeedsInputs: true, Options: []string{"Asynchronous"}, Kinds: []string{"Http", "PowerApp", "PowerAppV2", "Skills", "ApiConnection", "VirtualAgent", "EventGrid", "Agent"}, check: checkResponse,
-		Inputs: []Field{{Name: "statusCode", Must: true, Kinds: []document.Kind{document.Number, document.String}, Check: checkStatusCode}, object("headers"), any_("body"), any_("schema")}},
-	{Name: "Workflow", Group: "calls", Note: "another workflow", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), any_("body")}},
-	{Name: "InvokeWorkflow", Group: "calls", Note: "another workflow, by its other name", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), any_("body")}},
-	{Name: "Function", Group: "calls", Note: "a function app, by its address", NeedsInputs: true, Options: callOptions, check: checkFunction, Inputs: slices.Concat([]Field{object("function", text("id"), text("name"), text("connectionName")), httpMethod, httpURI, any_("body")}, callMembers)},
+		Inputs: []Field{{Name: "statusCode", Must: true, Kinds: []document.Kind{document.Number, document.String}, Check: checkStatusCode}, object("headers"), anything("body"), anything("schema")}},
+	{Name: "Workflow", Group: "calls", Note: "another workflow", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), anything("body")}},
+	{Name: "InvokeWorkflow", Group: "calls", Note: "another workflow, by its other name", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), anything("body")}},
+	{Name: "Function", Group: "calls", Note: "a function app, by its address", NeedsInputs: true, Options: callOptions, check: checkFunction, Inputs: slices.Concat([]Field{object("function", text("id"), text("name"), text("connectionName")), httpMethod, httpURI, anything("body")}, callMembers)},
 	{Name: "InvokeFunction", Group: "calls", Support: Refused, Note: dotnet, NeedsInputs: true, Inputs: []Field{text("functionName").must(), object("parameters")}},
 	{Name: "ApiManagement", Group: "calls", Note: "an operation of an API of the gateway", NeedsInputs: true, Options: callOptions, Inputs: management},
-	{Name: "AppService", Group: "calls", Note: "an operation of a web app with a Swagger document", NeedsInputs: true, Options: callOptions, Inputs: slices.Concat([]Field{httpMethod, httpURI, any_("body")}, callMembers)},
+	{Name: "AppService", Group: "calls", Note: "an operation of a web app with a Swagger document", NeedsInputs: true, Options: callOptions, Inputs: slices.Concat([]Field{httpMethod, httpURI, anything("body")}, callMembers)},
 	{Name: "ApiConnection", Group: "calls", Note: "an operation of a connection", NeedsInputs: true, Options: callOptions, Inputs: connection},
 	{Name: "ApiConnectionWebhook", Group: "calls", Note: "an operation of a connection that calls back", NeedsInputs: true, Options: callOptions, Inputs: connectionHook},
 	{Name: "ApiConnectionNotification", Group: "calls", Note: "an operation of a connection that notifies", NeedsInputs: true, Options: callOptions, Inputs: []Field{connectionHost}},
@@ -182,24 +181,24 @@ var Actions = []Type{
 	{Name: "OpenApiConnectionNotification", Group: "calls", Note: "the same that notifies", NeedsInputs: true, Options: callOptions, Inputs: openAPI},
 	{Name: "ServiceProvider", Group: "calls", Note: "an operation of a built-in connector", NeedsInputs: true, Options: callOptions, Inputs: provider},
 	{Name: "SendToBatch", Group: "calls", Note: "hand a message to a Batch trigger", NeedsInputs: true, Inputs: sendToBatch},
-	{Name: "Batch", Group: "calls", Note: "hand a message to a Batch trigger, by its older name", NeedsInputs: true, Inputs: []Field{word("mode", "Inline", "IntegrationAccount"), text("batchName").must(), document_, object("host"), text("partitionName"), text("messageId")}},
+	{Name: "Batch", Group: "calls", Note: "hand a message to a Batch trigger, by its older name", NeedsInputs: true, Inputs: []Field{word("mode", "Inline", "IntegrationAccount"), text("batchName").must(), contentField, object("host"), text("partitionName"), text("messageId")}},
 
-	{Name: "Xslt", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Kinds: []string{"DataMapper", "Xslt"}, Inputs: []Field{document_, accountMap, xmlMap, any_("function"), any_("xsltParameters"), text("transformOptions")}, check: either("integrationAccount", "map")},
-	{Name: "XmlValidation", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{document_, accountSchema, xmlSchema}, check: either("integrationAccount", "schema")},
-	{Name: "XmlParse", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{document_}},
-	{Name: "XmlCompose", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{document_}},
-	{Name: "FlatFileDecoding", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{document_, accountSchema, xmlSchema}, check: either("integrationAccount", "schema")},
-	{Name: "FlatFileEncoding", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{document_, accountSchema, xmlSchema, word("emptyNodeGenerationMode", "ForcedDisabled", "HonorSchemaNodeProperty", "ForcedEnabled")}, check: either("integrationAccount", "schema")},
-	{Name: "Liquid", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Kinds: []string{"JsonToJson", "JsonToText", "XmlToJson", "XmlToText"}, Inputs: []Field{document_, accountMap, xmlMap}, check: either("integrationAccount", "map")},
+	{Name: "Xslt", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Kinds: []string{"DataMapper", "Xslt"}, Inputs: []Field{contentField, accountMap, xmlMap, anything("function"), anything("xsltParameters"), text("transformOptions")}, check: either("integrationAccount", "map")},
+	{Name: "XmlValidation", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{contentField, accountSchema, xmlSchema}, check: either("integrationAccount", "schema")},
+	{Name: "XmlParse", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{contentField}},
+	{Name: "XmlCompose", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{contentField}},
+	{Name: "FlatFileDecoding", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{contentField, accountSchema, xmlSchema}, check: either("integrationAccount", "schema")},
+	{Name: "FlatFileEncoding", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{contentField, accountSchema, xmlSchema, word("emptyNodeGenerationMode", "ForcedDisabled", "HonorSchemaNodeProperty", "ForcedEnabled")}, check: either("integrationAccount", "schema")},
+	{Name: "Liquid", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Kinds: []string{"JsonToJson", "JsonToText", "XmlToJson", "XmlToText"}, Inputs: []Field{contentField, accountMap, xmlMap}, check: either("integrationAccount", "map")},
 	{Name: "IntegrationAccountArtifactLookup", Group: "transform", Support: Later, Note: b2b, NeedsInputs: true, Inputs: []Field{text("artifactName").must(), word("artifactType", "Schema", "Map", "Partner", "Agreement", "Certificate", "Assembly").must()}},
-	{Name: "X12Decode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "X12Encode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "X12BatchEncode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "EdifactDecode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "EdifactEncode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "EdifactBatchEncode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "As2Decode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
-	{Name: "As2Encode", Group: "B2B", Support: Later, Note: b2b, Inputs: edi},
+	{Name: "X12Decode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "X12Encode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "X12BatchEncode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "EdifactDecode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "EdifactEncode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "EdifactBatchEncode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "As2Decode", Group: "B2B", Support: Later, Note: b2b},
+	{Name: "As2Encode", Group: "B2B", Support: Later, Note: b2b},
 	{Name: "RosettaNetEncode", Group: "B2B", Support: Refused, Note: licence},
 	{Name: "RosettaNetDecode", Group: "B2B", Support: Refused, Note: licence},
 	{Name: "RosettaNetWaitForResponse", Group: "B2B", Support: Refused, Note: licence},
@@ -228,7 +227,7 @@ var Actions = []Type{
 // Triggers is the catalogue of triggers.
 var Triggers = []Type{
 	{Name: "Request", Group: "calls in", Note: "an HTTP request", Kinds: requestKinds, Options: requestOptions,
-		Inputs: []Field{{Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}, httpMethod, text("relativePath"), any_("headersSchema"), any_("operationId"), any_("host"), any_("parameters")}},
+		Inputs: []Field{{Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}, httpMethod, text("relativePath"), anything("headersSchema"), anything("operationId"), anything("host"), anything("parameters")}},
 	{Name: "Manual", Group: "calls in", Note: "a Request by its name of 2015", Kinds: requestKinds, Options: requestOptions},
 	{Name: "HttpWebhook", Group: "calls in", Note: "subscribed when the workflow is enabled", NeedsInputs: true, Inputs: webhook, Options: []string{"IncludeAuthorizationHeadersInOutputs"}},
 	{Name: "ApiConnectionWebhook", Group: "calls in", Note: "subscribed through a connection", NeedsInputs: true, Inputs: connectionHook},
@@ -250,7 +249,7 @@ var Triggers = []Type{
 var (
 	requestKinds   = []string{"Http", "Button", "PowerApp", "PowerAppV2", "ApiConnection", "Agent", "Skills", "EventGrid", "Geofence", "Security", "Alert", "AzureMonitorAlert", "VirtualAgent", "Manual"}
 	requestOptions = []string{"IncludeAuthorizationHeadersInOutputs", "EnableSchemaValidation", "SuppressWorkflowHeadersOnResponse"}
-	sendToBatch    = []Field{text("batchName").must(), document_, object("host", text("triggerName").must(), object("workflow", text("id").must()).must()).must(), text("partitionName"), text("messageId")}
+	sendToBatch    = []Field{text("batchName").must(), contentField, object("host", text("triggerName").must(), object("workflow", text("id").must()).must()).must(), text("partitionName"), text("messageId")}
 	codeFile       = []Field{text("CodeFile").must()}
 )
 
@@ -262,9 +261,9 @@ var expressionInputs = map[string][]Field{
 	"GetPastTime":      interval,
 	"GetFutureTime":    interval,
 	"ConvertTimeZone":  {scalar("baseTime").must(), zoneName("sourceTimeZone"), zoneName("destinationTimeZone").must(), text("formatString")},
-	"FormatNumber":     {any_("number").must(), text("format").must(), text("locale")},
-	"IndexOf":          {any_("fullText").must(), any_("searchText").must()},
-	"Substring":        {any_("text").must(), any_("startingPosition"), any_("length")},
+	"FormatNumber":     {anything("number").must(), text("format").must(), text("locale")},
+	"IndexOf":          {anything("fullText").must(), anything("searchText").must()},
+	"Substring":        {anything("text").must(), anything("startingPosition"), anything("length")},
 }
 
 func kindsOf(m map[string][]Field) []string {

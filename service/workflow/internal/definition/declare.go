@@ -218,7 +218,7 @@ func (r *reader) trigger(m document.Member, p document.Path) *Trigger {
 	case recurrence.Given():
 		t.Recurrence = r.recurrence(recurrence, p.Of("recurrence"))
 	case row != nil && row.Recurs == must:
-		r.error(p.Of("recurrence"), v, "missing-member", "a %s trigger needs a recurrence", row.Name)
+		r.error(p.Of("recurrence"), v, "missing-member", "a trigger of type %s needs a recurrence", row.Name)
 	}
 	if t.Is("SlidingWindow") && t.Recurrence != nil && t.Recurrence.Schedule.Given {
 		r.error(p.Of("recurrence").Of("schedule"), recurrence.Get("schedule"), "recurrence-schedule", "a sliding window has no schedule: its windows lie one after the other")
