@@ -9,6 +9,7 @@ type culture struct {
 	months                                                           string
 	genitives                                                        string // of months that stand with a day, where that differs
 	shortMonths                                                      string
+	shortGenitives                                                   string
 	halves                                                           string // AM, PM
 	shortDate, longDate, shortTime, longTime, monthDay, yearMonth    string // patterns
 	dateSeparator, point, group, currency, money, moneyDigits, ratio string
@@ -16,15 +17,15 @@ type culture struct {
 
 // Culture is how a language of a country writes dates and numbers.
 type Culture struct {
-	Name                                                          string
-	days, shortDays, months, genitives, shortMonths, halves       []string
-	shortDate, longDate, shortTime, longTime, monthDay, yearMonth string
-	dateSeparator, timeSeparator                                  string
-	point, group, currency                                        string
-	money                                                         string // $n, n $: where the sign stands
-	moneyDigits                                                   int
-	ratio                                                         string // n%
-	order                                                         string // of year, month and day in a short date
+	Name                                                                    string
+	days, shortDays, months, genitives, shortMonths, shortGenitives, halves []string
+	shortDate, longDate, shortTime, longTime, monthDay, yearMonth           string
+	dateSeparator, timeSeparator                                            string
+	point, group, currency                                                  string
+	money                                                                   string // $n, n $: where the sign stands
+	moneyDigits                                                             int
+	ratio                                                                   string // n%
+	order                                                                   string // of year, month and day in a short date
 }
 
 func culturesOf(lines ...culture) map[string]*Culture {
@@ -34,7 +35,10 @@ func culturesOf(lines ...culture) map[string]*Culture {
 		c := &Culture{Name: l.Name, days: list(l.days), shortDays: list(l.shortDays), months: list(l.months), shortMonths: list(l.shortMonths), halves: list(l.halves),
 			shortDate: l.shortDate, longDate: l.longDate, shortTime: l.shortTime, longTime: l.longTime, monthDay: l.monthDay, yearMonth: l.yearMonth,
 			dateSeparator: l.dateSeparator, timeSeparator: ":", point: l.point, group: l.group, currency: l.currency, money: l.money, moneyDigits: int(l.moneyDigits[0] - '0'), ratio: l.ratio}
-		c.genitives = c.months
+		c.genitives, c.shortGenitives = c.months, c.shortMonths
+		if l.shortGenitives != "" {
+			c.shortGenitives = list(l.shortGenitives)
+		}
 		if l.genitives != "" {
 			c.genitives = list(l.genitives)
 		}

@@ -105,7 +105,7 @@ func (r *dateReader) field(c byte, n int) bool {
 		case n <= 2:
 			return r.number(&r.month, n, 2)
 		case n == 3:
-			return r.name(&r.month, r.c.shortMonths)
+			return r.name(&r.month, r.c.shortGenitives, r.c.shortMonths)
 		}
 		return r.name(&r.month, r.c.genitives, r.c.months)
 	case 'y':

@@ -210,6 +210,8 @@ func (w *dateWriter) field(c byte, n int) (int, error) {
 		switch month := int(t.Month()); {
 		case n <= 2:
 			w.number(month, n)
+		case n == 3 && w.dayed:
+			w.text(cu.shortGenitives[month-1])
 		case n == 3:
 			w.text(cu.shortMonths[month-1])
 		case w.dayed:

@@ -275,7 +275,7 @@ func (l *looseDate) word(s string) (rest string, ok bool) {
 		l.half = half
 		return s[n:], len(l.time) > 0
 	}
-	for _, names := range [][]string{l.c.genitives, l.c.months, l.c.shortMonths, American.months, American.shortMonths} {
+	for _, names := range [][]string{l.c.genitives, l.c.months, l.c.shortGenitives, l.c.shortMonths, American.months, American.shortMonths} {
 		if i, n := among(s, names); i >= 0 && l.month == 0 {
 			l.month, l.monthAt = i+1, len(l.numbers)
 			return strings.TrimPrefix(s[n:], "."), true
@@ -348,6 +348,10 @@ func (l *looseDate) date() (year, month, day int, ok bool) {
 		return l.century(n[1], w[1]), l.month, n[0], true
 	case l.month != 0 && len(n) == 1 && w[0] > 2:
 		return n[0], l.month, 1, true
+	case l.month == 0 && len(n) == 2 && w[0] > 2: // 2018-03
+		return n[0], n[1], 1, true
+	case l.month == 0 && len(n) == 2 && w[1] > 2: // 03/2018
+		return n[1], n[0], 1, true
 	case l.month != 0 || len(n) != 3:
 		return 0, 0, 0, false
 	case w[0] > 2:

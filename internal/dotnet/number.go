@@ -76,10 +76,7 @@ func digitsOfNumber(v any) digits {
 	case float64:
 		d.float = true
 		d.short = len(strings.TrimLeft(strings.Replace(strings.SplitN(strconv.FormatFloat(math.Abs(v), 'e', -1, 64), "e", 2)[0], ".", "", 1), "0"))
-		s = new(big.Float).SetFloat64(v).Text('f', 1100)
-		if math.Abs(v) > 1e-300 && math.Abs(v) < 1e300 && len(s) > 1100 {
-			s = strings.TrimRight(s, "0")
-		}
+		s = exactly(v)
 	}
 	d.negative = strings.HasPrefix(s, "-")
 	whole, part, _ := strings.Cut(strings.TrimPrefix(s, "-"), ".")
@@ -94,6 +91,15 @@ func digitsOfNumber(v any) digits {
 		d.short = max(len(trimmed), 1)
 	}
 	return d
+}
+
+// exactly writes all digits of a float. Those of numbers that people write are few;
+// only the very large and small need the long way.
+func exactly(v float64) string {
+	if a := math.Abs(v); a > 1e-30 && a < 1e60 {
+		return strconv.FormatFloat(v, 'f', 130, 64)
+	}
+	return new(big.Float).SetFloat64(v).Text('f', 1100)
 }
 
 // round keeps n digits of the text, half away from zero or to the even digit.

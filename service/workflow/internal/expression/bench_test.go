@@ -1,6 +1,9 @@
 package expression
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // The common expressions of definitions, by how often they are written.
 func BenchmarkCommon(b *testing.B) {
@@ -51,5 +54,19 @@ func BenchmarkParse(b *testing.B) {
 		if _, problems := Parse("@if(equals(triggerBody()?['id'], 7), concat('a', variables('v')), body('Get')?['value'][0])"); problems != nil {
 			b.Fatal(problems)
 		}
+	}
+}
+
+// BenchmarkJSON is a body of 1,000 orders, read and written.
+func BenchmarkJSON(b *testing.B) {
+	text := "[" + strings.Repeat(`{"id":12345,"name":"Sophia Owen","total":17.35,"lines":[{"sku":"A-1","n":2},{"sku":"B-2","n":1}],"open":true},`, 999) + "null]"
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		v, err := ParseJSON(text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		AppendJSON(nil, v)
 	}
 }

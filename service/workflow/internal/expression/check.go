@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Code is the kind of a problem.
@@ -130,7 +131,7 @@ func (r *Refs) call(c *call, base int, text string) {
 }
 
 // column counts the characters before a byte, from 1.
-func column(text string, at int) int { return len([]rune(text[:min(at, len(text))])) + 1 }
+func column(text string, at int) int { return utf8.RuneCountInString(text[:min(at, len(text))]) + 1 }
 
 // Names says what kind of thing the first parameter of a function names.
 type Names int

@@ -21,9 +21,9 @@ func TestConditions(t *testing.T) {
 		`"yes"`:                                                                                           "error: expects a value of type 'Boolean'. The provided value is of type 'String'",
 		`{"near": [1, 2]}`:                                                                                "error: it is given 'near'",
 		`{"equals": [1, 1], "less": [1, 2]}`:                                                              "error: it is given 'equals', 'less'",
-		`{"equals": [1]}`:                                                                                 "error: expects at least two parameters",
+		`{"equals": [1]}`:                                                                                 "error: the values to test for deep equality",
 		`{"and": [{"equals": ["@add(", 1]}]}`:                                                             "error: expected token",
-		`{"or": [{"and": []}]}`:                                                                           "error: expects at least one parameter",
+		`{"or": [{"and": []}]}`:                                                                           "error: expects at least one boolean parameter",
 	} {
 		got := ""
 		parsed, problems := ParseCondition(template(t, condition))

@@ -87,24 +87,26 @@ func (f *Function) usage() string {
 
 var words = []string{"no", "one", "two", "three", "four", "five"}
 
-// arity is the complaint about n parameters.
+// arity is the complaint about n parameters, in the engine's words where they are
+// known, with how the function is called.
 func (f *Function) arity(n int) string {
-	want := ""
+	invoked := fmt.Sprintf("The function was invoked with '%d' parameter(s).", n)
+	switch phrase, ok := takes[f.Name]; {
+	case f.Max == 0:
+		return fmt.Sprintf("The template language function '%s' must not have any parameters.", f.Name)
+	case f.bare() && n == 0 && f.Names != NamesNothing:
+		return fmt.Sprintf("The template language function '%s' must have at least one parameter.", f.Name)
+	case f.bare():
+		return fmt.Sprintf("The template language function '%s' must have only one parameter.", f.Name)
+	case ok:
+		return fmt.Sprintf("The template language function '%s' expects %s. %s It is called '%s'. %s", f.Name, phrase, invoked, f.Signature, f.usage())
+	}
+	want := words[f.Min]
 	switch {
 	case f.Max < 0:
-		want = fmt.Sprintf("at least %s %s", words[f.Min], plural(f.Min))
-	case f.Min == f.Max:
-		want = fmt.Sprintf("%s %s", words[f.Min], plural(f.Min))
-	default:
-		want = fmt.Sprintf("%s to %s %s", words[f.Min], words[f.Max], plural(f.Max))
+		want = "at least " + want
+	case f.Max > f.Min:
+		want += " to " + words[f.Max]
 	}
-	return fmt.Sprintf("The template language function '%s' expects %s: '%s'. The function was invoked with '%d' %s. %s",
-		f.Name, want, f.Signature, n, plural(n), f.usage())
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return "parameter"
-	}
-	return "parameters"
+	return fmt.Sprintf("The template language function '%s' expects %s parameter(s): '%s'. %s %s", f.Name, want, f.Signature, invoked, f.usage())
 }

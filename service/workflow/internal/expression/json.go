@@ -16,12 +16,13 @@ const jsonDepthMax = 512
 
 // JSONError says where a text is no JSON, as Json.NET does.
 type JSONError struct {
-	Line, Column int // line from 1, column from 0
+	Line, Column int    // line from 1, column from 0; at the very beginning both 0
+	Path         string // of the value that was read: a.b[0]
 	What         string
 }
 
 func (e *JSONError) Error() string {
-	return fmt.Sprintf("%s Path '', line %d, position %d.", e.What, e.Line, e.Column)
+	return fmt.Sprintf("%s Path '%s', line %d, position %d.", e.What, e.Path, e.Line, e.Column)
 }
 
 // ParseJSON reads a JSON value. Beside the standard it takes what Json.NET takes:
@@ -31,6 +32,7 @@ func ParseJSON(text string) (any, error) {
 	v, err := r.value(0)
 	if err == nil {
 		r.space()
+		r.path = nil
 		if r.at < len(r.s) {
 			err = r.fail("Additional text encountered after finished reading JSON content: %c.", r.peek())
 		}
@@ -42,14 +44,36 @@ func ParseJSON(text string) (any, error) {
 }
 
 type jsonReader struct {
-	s  string
-	at int
+	s    string
+	at   int
+	path []jsonStep // to the value that is read
+}
+
+// jsonStep is a name or, where there is none, an index.
+type jsonStep struct {
+	name  string
+	index int
+}
+
+func (r *jsonReader) where() string {
+	var b strings.Builder
+	for _, s := range r.path {
+		if s.index >= 0 {
+			fmt.Fprintf(&b, "[%d]", s.index)
+		} else {
+			b.WriteString(stepTo(s.name))
+		}
+	}
+	return strings.TrimPrefix(b.String(), ".")
 }
 
 func (r *jsonReader) fail(format string, args ...any) error {
 	before := r.s[:min(r.at, len(r.s))]
-	line := strings.Count(before, "\n")
-	return &JSONError{Line: line + 1, Column: len(before) - 1 - strings.LastIndexByte(before, '\n'), What: fmt.Sprintf(format, args...)}
+	line := strings.Count(before, "\n") + 1
+	if before == "" {
+		line = 0
+	}
+	return &JSONError{Line: line, Path: r.where(), Column: len(before) - 1 - strings.LastIndexByte(before, '\n'), What: fmt.Sprintf(format, args...)}
 }
 
 func (r *jsonReader) peek() rune {
@@ -94,16 +118,21 @@ func (r *jsonReader) value(depth int) (any, error) {
 	case '"', '\'':
 		return r.text()
 	}
-	for word, v := range jsonWords {
-		if strings.HasPrefix(r.s[r.at:], word) {
-			r.at += len(word)
-			return v, nil
+	if c := r.s[r.at]; !digit(c) {
+		for _, w := range jsonWords {
+			if w.text[0] == c && strings.HasPrefix(r.s[r.at:], w.text) {
+				r.at += len(w.text)
+				return w.value, nil
+			}
 		}
 	}
 	return r.number()
 }
 
-var jsonWords = map[string]any{"true": true, "false": false, "null": nil, "NaN": math.NaN(), "Infinity": math.Inf(1), "-Infinity": math.Inf(-1)}
+var jsonWords = []struct {
+	text  string
+	value any
+}{{"true", true}, {"false", false}, {"null", nil}, {"NaN", math.NaN()}, {"Infinity", math.Inf(1)}, {"-Infinity", math.Inf(-1)}}
 
 func (r *jsonReader) number() (any, error) {
 	start := r.at
@@ -200,6 +229,7 @@ func (r *jsonReader) array(depth int) (any, error) {
 			r.at++
 			return list, nil
 		}
+		r.path = append(r.path[:depth], jsonStep{index: len(list)})
 		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err
@@ -251,6 +281,7 @@ func (r *jsonReader) object(depth int) (any, error) {
 			return nil, r.fail("Invalid character after parsing property name. Expected ':'.")
 		}
 		r.at++
+		r.path = append(r.path[:depth], jsonStep{name, -1})
 		v, err := r.value(depth + 1)
 		if err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Bounds of one expression, as the cloud has them.
@@ -55,7 +56,7 @@ type parser struct {
 // parseExpression reads a whole expression: what follows the @, or stands in @{}.
 func parseExpression(source string) (node, *parser, *Problem) {
 	p := &parser{scanner: scanner{source: source}}
-	if n := len([]rune(source)); n > textMax {
+	if n := utf8.RuneCountInString(source); n > textMax {
 		return nil, p, problem(CodeLimit, 0, "The template language expression has '%d' characters, the limit is '%d'. Put parts of it into Compose actions or variables.", n, textMax)
 	}
 	if err := p.advance(true); err != nil {

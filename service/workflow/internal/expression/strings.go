@@ -149,12 +149,9 @@ func split(f *frame, args []any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	delimiter, err := f.optional(args, 1)
+	delimiter, err := f.str(args, 1)
 	if err != nil {
 		return nil, err
-	}
-	if len(args) == 1 {
-		return texts(f, strings.Fields(text))
 	}
 	if delimiter == "" {
 		return []any{text}, nil

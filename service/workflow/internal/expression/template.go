@@ -260,3 +260,18 @@ func (r *Refs) join(o Refs) {
 	r.Dynamic = append(r.Dynamic, o.Dynamic...)
 	r.Trigger = r.Trigger || o.Trigger
 }
+
+// Call runs a function on values, for actions that are functions: AddToTime,
+// ConvertTimeZone, FormatNumber.
+func (f *Function) Call(c Context, b Budget, args ...any) (any, error) {
+	if n := len(args); n < f.Min || f.Max >= 0 && n > f.Max {
+		return nil, fail("%s", f.arity(n))
+	}
+	given := make([]code, len(args))
+	for i, a := range args {
+		given[i] = func(*frame) (any, error) { return a, nil }
+	}
+	run := called(f, given)
+	t := Template{root: func(fr *frame, _ *trail) (any, error) { return run(fr) }}
+	return t.Eval(c, b)
+}

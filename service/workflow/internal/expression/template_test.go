@@ -137,3 +137,13 @@ func TestObjectsWithManyMembers(t *testing.T) {
 		t.Errorf("%d members, k is %v", len(o.Members), v)
 	}
 }
+
+func TestAFunctionIsCalledWithValues(t *testing.T) {
+	got, err := Lookup("addtotime").Call(newWorld(t), Budget{}, "2018-01-01T00:00:00Z", int64(1), "Month")
+	if got != "2018-02-01T00:00:00.0000000Z" || err != nil {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := Lookup("if").Call(newWorld(t), Budget{}, true, 1); err == nil || !strings.Contains(err.Error(), "three parameter") {
+		t.Errorf("%v", err)
+	}
+}
