@@ -74,6 +74,10 @@ func said(t *testing.T, f txtar.File) string {
 			b.WriteString("valid\n")
 		}
 		for _, p := range v.Problems {
+			if p.Code == "expression" { // in the words of the expression language
+				fmt.Fprintf(&b, "%s %s %s\n", p.Severity, p.Code, p.Path)
+				continue
+			}
 			fmt.Fprintf(&b, "%s %s %s: %s\n", p.Severity, p.Code, p.Path, p.Message)
 		}
 	}
