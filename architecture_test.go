@@ -67,10 +67,13 @@ var pure = map[string]string{
 	"service/bus/internal/filter":          "a rule must match the same everywhere",
 	"operate/continuity/core":              "where a group may be must be playable under a seed",
 	"operate/deploy/template":              "the same template must give the same resources",
+	"service/workflow/internal/document":   "the same file must be read the same everywhere",
+	"service/workflow/internal/definition": "the same file must get the same verdict",
+	"service/workflow/internal/expression": "a run that is folded again must compute the same",
+	"service/workflow/internal/schedule":   "two locations that share a schedule must agree on every occurrence",
 	"operate/plan/core":                    "the same estate must get the same report",
 	"operate/watch/core":                   "the same rounds must give the same alarms",
 	"conformance/torture/ledger":           "a history must get the same verdict twice",
-	"service/workflow/internal/expression": "a run that is folded again must compute the same",
 }
 
 // pureImports is the short list of what pure packages may use beside each other.
