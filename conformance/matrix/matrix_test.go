@@ -375,4 +375,3 @@ func (s *stage) state() string {
 }
 
 var accessed = regexp.MustCompile(`"accessedAt":"[^"]*",?`)
-
