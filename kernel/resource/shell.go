@@ -178,8 +178,8 @@ func (r *Registry) List(ctx context.Context, parent ID, typ string) ([]Document,
 	return docs, revision, err
 }
 
-// Window is a part of List, for those who count from its beginning: up to top resources of a type behind the first skip, and
-// whether others follow. Only those of the page are read.
+// Window is a part of List, for those who count from its beginning: up to top resources of
+// a type behind the first skip, and whether others follow. Only those are read.
 func (r *Registry) Window(ctx context.Context, parent ID, typ string, skip, top int) (docs []Document, more bool, err error) {
 	docs, _, err = r.list(ctx, typ, func(s *registry.State) []registry.Entry {
 		all := s.ChildrenOf(parent.String(), stepIn(parent, typ))
@@ -202,10 +202,32 @@ func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Do
 	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
 }
 
-// Page gives those resources of a type directly in another resource or a scope whose
+// Newer is ListUnder for who has asked before: the resources that were put since the
+// revision given then, the keys of all there are, and the revision to give next time. Only
+// the new ones are read.
+func (r *Registry) Newer(ctx context.Context, ancestor ID, since uint64) (docs []Document, keys map[string]struct{}, revision uint64, err error) {
+	docs, revision, err = r.list(ctx, "", func(s *registry.State) []registry.Entry {
+		all := s.Under(ancestor.String())
+		if since > s.Revision() {
+			since = 0 // it was emptied, and is being folded again
+		}
+		keys = make(map[string]struct{}, len(all))
+		var newer []registry.Entry
+		for _, e := range all {
+			keys[registry.Key(e.ID)] = struct{}{}
+			if e.Revision > since {
+				newer = append(newer, e)
+			}
+		}
+		return newer
+	})
+	return docs, keys, revision, err
+}
+
+// PageAfter gives those resources of a type directly in another resource or a scope whose
 // keys come after one, by id, max of them at most, and whether more follow. Only what is
 // given is read, however many there are.
-func (r *Registry) Page(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
+func (r *Registry) PageAfter(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
 	var entries []registry.Entry
 	err = r.read(ctx, func(s *registry.State) { entries, more = s.PageOf(parent.String(), stepIn(parent, typ), after, max) })
 	if err != nil {

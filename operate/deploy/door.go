@@ -16,7 +16,7 @@ import (
 // Put checks a deployment whole and begins it. A short one has ended when it is
 // answered; of the others the document says that they run.
 func (d *Deployments) Put(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (json.RawMessage, bool, error) {
-	p, _, err := d.prepare(ctx, who, scope, name, body)
+	p, _, err := d.prepare(ctx, who, scope, name, body, false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,7 +112,7 @@ func (d *Deployments) Cancel(ctx context.Context, who Asker, scope resource.ID, 
 
 // Validate checks a deployment whole and shows it as it would be.
 func (d *Deployments) Validate(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (json.RawMessage, error) {
-	p, _, err := d.prepare(ctx, who, scope, name, body)
+	p, _, err := d.prepare(ctx, who, scope, name, body, false)
 	if err != nil {
 		return nil, err
 	}

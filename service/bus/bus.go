@@ -58,6 +58,7 @@ type Registry interface {
 	List(ctx context.Context, parent resource.ID, typ string) ([]resource.Document, uint64, error)
 	Window(ctx context.Context, parent resource.ID, typ string, skip, top int) (docs []resource.Document, more bool, err error)
 	ListUnder(ctx context.Context, ancestor resource.ID, typ string) ([]resource.Document, uint64, error)
+	Newer(ctx context.Context, ancestor resource.ID, since uint64) (docs []resource.Document, keys map[string]struct{}, revision uint64, err error)
 	Watch(since uint64) *resource.Watcher
 	Put(ctx context.Context, d resource.Document, c resource.Condition) (resource.Result, error)
 	Delete(ctx context.Context, id resource.ID, c resource.Condition) error

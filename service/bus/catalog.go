@@ -27,6 +27,10 @@ type catalog struct {
 	deleted map[string]bool      // by lower-case path: seen to be deleted, and not put since
 	missing map[string]time.Time // since when others are not listed
 	kept    map[string]bool      // those that are kept although nobody declares them, and that was said
+
+	reading sync.Mutex
+	read    pieces // what the documents say that were read
+	at      uint64 // the registry's revision when they were
 }
 
 func newCatalog(s *Service, sp *space) *catalog {
@@ -39,13 +43,28 @@ func newCatalog(s *Service, sp *space) *catalog {
 
 var _ namespace.Catalog = (*catalog)(nil)
 
-// Entities implements namespace.Catalog.
+// Entities implements namespace.Catalog. It reads what has changed since it was asked
+// last: a namespace of many entities is asked after each change of one.
 func (c *catalog) Entities(ctx context.Context) ([]broker.Definition, error) {
-	docs, _, err := c.registry.ListUnder(ctx, c.space.id, "")
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	docs, keys, revision, err := c.registry.Newer(ctx, c.space.id, c.at)
 	if err != nil {
 		return nil, err
 	}
-	return definitions(docs)
+	if c.read == nil {
+		c.read = pieces{}
+	}
+	for _, d := range docs {
+		c.read.put(d)
+	}
+	for key := range c.read {
+		if _, there := keys[key]; !there {
+			delete(c.read, key)
+		}
+	}
+	c.at = revision
+	return c.read.definitions()
 }
 
 // freshWait is how long an entity must be missing here, where the registry can not

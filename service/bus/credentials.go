@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"weir/internal/wall"
@@ -110,10 +111,20 @@ func named(rules []identity.Rule, name string) []identity.Rule {
 	return found
 }
 
+// aboutAccess reports whether a change can be one of who may come in: rules go with the
+// entities they belong to.
+func aboutAccess(c resource.Change) bool {
+	typ := strings.ToLower(c.ID.Type())
+	return c.Deleted || strings.EqualFold(typ, typeNamespace) || strings.EqualFold(typ, typeNetworkRules) || strings.HasSuffix(typ, strings.ToLower(authorization))
+}
+
 // followRules keeps a namespace's rules in memory.
 func (s *Service) followRules(ctx context.Context, sp *space) {
 	for ctx.Err() == nil {
-		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, _ []resource.Change) error {
+		err := watch(ctx, s.o.Registry, sp.id, func(ctx context.Context, changes []resource.Change) error {
+			if len(changes) > 0 && !slices.ContainsFunc(changes, aboutAccess) {
+				return nil
+			}
 			docs, _, err := s.o.Registry.ListUnder(ctx, sp.id, "")
 			if err != nil {
 				return err

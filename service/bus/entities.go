@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -90,33 +91,66 @@ func forwardPath(value string) string {
 // definitions makes the entities of a namespace of all documents in it. An entity
 // that cannot be read is left out and named in the error.
 func definitions(docs []resource.Document) ([]broker.Definition, error) {
-	rules := map[string][]broker.Rule{} // by key of the subscription
-	var problems []error
+	all := pieces{}
 	for _, d := range docs {
-		if !strings.EqualFold(d.Type(), typeRule) {
-			continue
-		}
-		r, err := ruleOf(d)
-		if err != nil {
-			problems = append(problems, fmt.Errorf("rule %s: %w", d.ID, err))
-			continue
-		}
-		key := d.ID.Parent().Key()
-		rules[key] = append(rules[key], r)
+		all.put(d)
 	}
-	var list []broker.Definition
-	for _, d := range docs {
-		kind, ok := kindOf(d)
-		if !ok {
-			continue
+	return all.definitions()
+}
+
+// piece is what one document says: an entity, or a rule of a subscription.
+type piece struct {
+	entity *broker.Definition
+	rule   *broker.Rule
+	of     string // key of the rule's subscription
+	err    error  // why it cannot be read
+}
+
+// pieces are those of a namespace, by the keys of their documents.
+type pieces map[string]piece
+
+// put takes a document; one that says nothing about entities is passed over.
+func (p pieces) put(d resource.Document) {
+	key := d.ID.Key()
+	if strings.EqualFold(d.Type(), typeRule) {
+		one := piece{of: d.ID.Parent().Key()}
+		r, err := ruleOf(d)
+		if one.rule = &r; err != nil {
+			one = piece{err: fmt.Errorf("rule %s: %w", d.ID, err)}
 		}
+		p[key] = one
+		return
+	}
+	if kind, ok := kindOf(d); ok {
 		one, err := definition(d, kind)
 		if err != nil {
-			problems = append(problems, fmt.Errorf("entity %s: %w", d.ID, err))
-			continue
+			p[key] = piece{err: fmt.Errorf("entity %s: %w", d.ID, err)}
+			return
 		}
-		one.Rules = rules[d.ID.Key()]
-		list = append(list, one)
+		p[key] = piece{entity: &one}
+	}
+}
+
+// definitions puts the pieces together, in the order of their keys.
+func (p pieces) definitions() ([]broker.Definition, error) {
+	keys := slices.Sorted(maps.Keys(p))
+	rules := map[string][]broker.Rule{} // by key of the subscription
+	var problems []error
+	for _, key := range keys {
+		switch one := p[key]; {
+		case one.err != nil:
+			problems = append(problems, one.err)
+		case one.rule != nil:
+			rules[one.of] = append(rules[one.of], *one.rule)
+		}
+	}
+	var list []broker.Definition
+	for _, key := range keys {
+		if e := p[key].entity; e != nil {
+			one := *e
+			one.Rules = rules[key]
+			list = append(list, one)
+		}
 	}
 	slices.SortStableFunc(list, func(a, b broker.Definition) int { return cmp.Compare(a.Kind, b.Kind) })
 	return list, errors.Join(problems...)

@@ -10,9 +10,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"weir/kernel/audit"
 	"weir/kernel/fault"
+	"weir/kernel/identity"
 	"weir/kernel/resource"
 )
 
@@ -154,6 +156,63 @@ func TestHeldAgainstTheAdminAPI(t *testing.T) {
 		status, said := h.asHTTP("RootManageSharedAccessKey", "SAS_KEY_VALUE", c.method, c.path, adminQueue, "If-Match", "*")
 		if status != c.status || !strings.Contains(said, c.says) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, status, said)
+		}
+	}
+}
+
+// ownerOf is a provider of identities whose tokens all make their bearer the data owner
+// of one scope.
+type ownerOf string
+
+func (ownerOf) Verify(context.Context, string, []string, identity.Peer, time.Time) (identity.Principal, error) {
+	return identity.Principal{Kind: identity.Bearer, Subject: &identity.Subject{Object: "someone"}}, nil
+}
+
+func (o ownerOf) Allows(_ identity.Principal, action, scope string, data bool) bool {
+	at, in := strings.ToLower(string(o)), strings.ToLower(scope)
+	return data && strings.HasPrefix(action, "Microsoft.ServiceBus/") && (in == at || strings.HasPrefix(in, at+"/"))
+}
+
+// A role counts where it was given and below, for each kind of entity and list.
+func TestRolesAtTheHTTPDoors(t *testing.T) {
+	h := newHouse(t)
+	ns := h.put(typeNamespace, "plenty", nil)
+	h.put(typeQueue, "plenty/q", nil)
+	h.put(typeTopic, "plenty/news", nil)
+	sub := h.put(typeSubscription, "plenty/news/s", nil)
+	h.put(typeSubscription, "plenty/news/other", nil)
+	requests := []struct{ method, path, body string }{
+		{"GET", "/$namespaceinfo?api-version=2021-05", ""}, {"GET", "/$Resources/Topics?api-version=2021-05", ""}, {"GET", "/q?api-version=2021-05", ""}, {"GET", "/news?api-version=2021-05", ""},
+		{"GET", "/news/Subscriptions?api-version=2021-05", ""}, {"GET", "/news/Subscriptions/s?api-version=2021-05", ""}, {"GET", "/news/Subscriptions/other?api-version=2021-05", ""},
+		{"GET", "/news/Subscriptions/s/Rules?api-version=2021-05", ""}, {"GET", "/news/Subscriptions/s/Rules/$Default?api-version=2021-05", ""},
+		{"GET", "/news/Subscriptions/other/Rules/$Default?api-version=2021-05", ""}, {"POST", "/q/messages", "x"}, {"POST", "/news/messages", "x"},
+		{"DELETE", "/news/subscriptions/s/messages/head?timeout=0", ""}, {"DELETE", "/q/messages/head?timeout=0", ""},
+	}
+	for _, c := range []struct {
+		at   resource.ID
+		want string
+	}{{ns, "1111 1111 1111 11"}, {sub, "0000 0101 1000 10"}, {sub.Parent(), "0001 1111 1101 10"}} {
+		h.reopen(func(o *Options) { o.Tokens = ownerOf(c.at.String()) })
+		got := ""
+		for i, one := range requests {
+			r := httptest.NewRequest(one.method, one.path, strings.NewReader(one.body))
+			r.Header.Set("Authorization", "eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln") // bare, as the Go SDK has it
+			w := httptest.NewRecorder()
+			h.bus.ServeHTTP(w, r, Asked{Loopback: true})
+			if i > 0 && i%4 == 0 {
+				got += " "
+			}
+			switch w.Code {
+			case 401:
+				got += "0"
+			case 200, 201, 204:
+				got += "1"
+			default:
+				t.Errorf("%s %s: %d %s", one.method, one.path, w.Code, w.Body)
+			}
+		}
+		if got != c.want {
+			t.Errorf("the owner of %s may %s, want %s", c.at.Name(), got, c.want)
 		}
 	}
 }

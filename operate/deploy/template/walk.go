@@ -38,6 +38,9 @@ func (e *env) report(v *jsonc.Value, path string, err error) {
 }
 
 func (w *walker) value(v *jsonc.Value, path string) any {
+	if v == nil {
+		return nil
+	}
 	switch v.Kind {
 	case jsonc.Text:
 		value, err := w.evaluateText(v.Scalar.(string))
@@ -92,6 +95,10 @@ func (w *walker) object(v *jsonc.Value, path string) any {
 // loopValue makes the array of a loop of properties or variables.
 func (e *env) loopValue(loop *jsonc.Value) (any, bool) {
 	name := loop.Get("name").Str()
+	if loop.Get("input") == nil {
+		e.report(loop, e.path, errors.New("a copy loop needs an input: what each turn gives"))
+		return &Unknown{Text: "(wrong)", failed: true}, true
+	}
 	count, err := e.count(loop.Get("count"))
 	if err != nil {
 		e.report(loop.Get("count"), e.path+".count", err)

@@ -19,7 +19,8 @@
 //  3. A message that was received and locked, and could not be answered, is given back
 //     at once and uncounted.
 //  4. Waiting is bounded: by the request's timeout, by two minutes, by the number of
-//     connections a namespace may have, which waiting requests count as.
+//     connections a namespace may have, which waiting requests count as. So are bodies:
+//     by what the entity takes, and all together.
 //  5. A lock that was given here is good over AMQP, and the other way round.
 //
 // What it refuses: sessions, deferring, peeking and transactions, which the service has
@@ -57,6 +58,7 @@ type Options struct {
 type Service struct {
 	o       Options
 	waiting atomic.Int64 // requests that wait for a message
+	bodies  budget
 }
 
 // New builds the runtime API.

@@ -47,8 +47,17 @@ func (c *call) send() error {
 		return err
 	}
 	contentType := c.r.Header.Get("Content-Type")
+	kind, _, _ := mime.ParseMediaType(contentType)
+	if kind == batchType {
+		most = batchBytesMax
+	}
+	giveBack, err := c.room(most)
+	if err != nil {
+		return err
+	}
+	defer giveBack()
 	var list []message
-	if kind, _, _ := mime.ParseMediaType(contentType); kind == batchType {
+	if kind == batchType {
 		list, err = c.batch()
 	} else {
 		list, err = c.single(contentType, most)
@@ -122,17 +131,35 @@ func (c *call) single(contentType string, most int64) ([]message, error) {
 	return []message{m}, err
 }
 
+// Time for a body: as long as the server gives any, and more for one that is large.
+const (
+	bodyTime           = time.Minute
+	bodyBytesPerSecond = 64 << 10
+)
+
+// room makes room for a body of up to so many bytes, and time for it to come.
+func (c *call) room(most int64) (giveBack func(), err error) {
+	expected := most
+	if n := c.r.ContentLength; n >= 0 {
+		expected = n
+	}
+	if expected > most {
+		return nil, c.tooLarge(most)
+	}
+	patience := bodyTime + time.Duration(expected/bodyBytesPerSecond)*time.Second
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(patience))
+	return c.s.bodies.take(expected)
+}
+
+func (c *call) tooLarge(most int64) error {
+	return fault.New(fault.TooLarge, "The message or batch is larger than the %d bytes that '%s' takes.", most, c.path)
+}
+
 // read reads the body, up to so many bytes.
 func (c *call) read(most int64) ([]byte, error) {
-	tooLarge := func() error {
-		return fault.New(fault.TooLarge, "The message or batch is larger than the %d bytes that '%s' takes.", most, c.path)
-	}
-	if c.r.ContentLength > most {
-		return nil, tooLarge()
-	}
 	body, err := io.ReadAll(io.LimitReader(c.r.Body, most+1))
 	if _, tooBig := errors.AsType[*http.MaxBytesError](err); tooBig || int64(len(body)) > most {
-		return nil, tooLarge()
+		return nil, c.tooLarge(most)
 	}
 	if err != nil {
 		return nil, fault.Wrap(fault.Canceled, err, "The body did not arrive whole.")

@@ -86,6 +86,10 @@ func bodyOf(s wire.Message) (body []byte, kind string, err error) {
 			if err != nil {
 				return nil, "", err
 			}
+			if body == nil {
+				body = piece[:len(piece):len(piece)] // most messages have one: it is not copied
+				continue
+			}
 			body = append(body, piece...)
 		}
 		return body, "", nil
@@ -335,7 +339,7 @@ func ascii(encoded []byte) string {
 	var b bytes.Buffer
 	for _, r := range string(encoded) {
 		switch {
-		case r < utf8.RuneSelf:
+		case r < 0x7f: // a deletion is not printed either
 			b.WriteRune(r)
 		case r > 0xFFFF:
 			r -= 0x10000
