@@ -5,19 +5,12 @@
 package matrix_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,10 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/messaging/azservicebus"
-	"github.com/Azure/go-amqp"
 
 	"weir/conformance/server"
 	"weir/conformance/server/servertest"
@@ -81,6 +71,10 @@ var doors = []door{
 	{"ARM assign", false, armAudience, "assign", arm(http.MethodPut, queueID+"/providers/Microsoft.Authorization/roleAssignments/99999999-0000-4000-8000-000000000000",
 		`{"properties":{"roleDefinitionId":"/providers/Microsoft.Authorization/roleDefinitions/acdd72a7-3385-48ef-bd42-f606fba81ae7","principalId":"99999999-0000-4000-8000-000000000000"}}`)},
 	{"ARM identities", false, armAudience, "identities", arm(http.MethodPut, server.Scope+"/providers/Weir.Identity/users/eve", `{"properties":{"password":"correct horse"}}`)},
+	{"deploy a file", false, armAudience, "identities", arm(http.MethodPost, "/deploy", `[{"type":"Weir.Identity/users","name":"mallory","properties":{"password":"correct horse"}}]`)},
+	{"template with a queue", false, armAudience, "template", template(`{"type":"Microsoft.ServiceBus/namespaces/queues","apiVersion":"2021-11-01","name":"sbemulatorns/q","properties":{"maxDeliveryCount":7}}`, `0`)},
+	{"template with a user", false, armAudience, "identities", template(`{"type":"Weir.Identity/users","apiVersion":"2026-11-01","name":"trudy","properties":{"password":"correct horse"}}`, `0`)},
+	{"template with keys", false, armAudience, "keys", template(``, `listKeys(resourceId('Microsoft.ServiceBus/namespaces/authorizationRules','sbemulatorns','All'),'2021-11-01').primaryKey`)},
 	{"status", false, armAudience, "status", arm(http.MethodGet, "/status", "")},
 	{"continuity", false, armAudience, "administration", arm(http.MethodGet, "/continuity/groups", "")},
 }
@@ -110,7 +104,7 @@ const resource = "sb://localhost/"
 var credentials = []credential{
 	{"none", nil, false, "", ""},
 	{"something else", func(*stage, string) string { return "let-me-in" }, false, "", ""},
-	{"the administration token", func(s *stage, audience string) string { return s.admin }, false, "read write keys assign identities status administration", ""},
+	{"the administration token", func(s *stage, audience string) string { return s.admin }, false, "read write keys assign identities status administration template", ""},
 	signature("a signature by a wrong key", wrongKey, "All", resource, time.Hour, "", "InvalidSignature"),
 	signature("a signature of an unknown rule", allKey, "Nobody", resource, time.Hour, "", "InvalidSignature"),
 	signature("an expired signature", allKey, "All", resource, -time.Hour, "", "ExpiredToken"),
@@ -139,10 +133,15 @@ var credentials = []credential{
 	token("Data Sender of another queue", "elsewhere", "", "", nil),
 	token("Data Sender by a group", "member", "send read", "", func(c *jwt.Claims) { c.Groups = jwt.Texts{"senders"} }),
 	token("Reader", "reader", "read status", "", nil),
-	token("Contributor", "contributor", "read write keys status", "", nil),
-	token("Owner", "owner", "read write keys assign identities status", "", nil),
+	token("Contributor", "contributor", "read write keys status template", "", nil),
+	token("Owner", "owner", "read write keys assign status template", "", nil),
+	token("Owner of everything", "everything", "read write keys assign identities status template", "", nil),
+	token("a role that deploys", "deployer", "read write status template", "", nil),
 	token("User Access Administrator", "access", "read assign status", "", nil),
 }
+
+// deployer is a custom role: to deploy templates, and to change queues.
+const deployer = "dddddddd-0000-4000-8000-000000000000"
 
 // assignments are who has which role where.
 var assignments = []struct{ subject, role, scope string }{
@@ -154,6 +153,8 @@ var assignments = []struct{ subject, role, scope string }{
 	{"reader", "acdd72a7-3385-48ef-bd42-f606fba81ae7", server.Scope},
 	{"contributor", "b24988ac-6180-42a0-ab88-20f7382dd24c", server.Scope},
 	{"owner", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", server.Scope},
+	{"everything", "8e3af657-a8ff-443c-a75c-2fe8c4bcb635", ""},
+	{"deployer", deployer, server.Scope},
 	{"access", "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9", server.Scope},
 }
 
@@ -185,6 +186,8 @@ func newStage(t *testing.T) *stage {
 	s.tls, s.admin = &tls.Config{RootCAs: pool, ServerName: "localhost"}, strings.TrimSpace(string(admin))
 	s.secrets = []string{allKey, s.admin}
 	s.put(server.Scope+"/providers/Weir.Identity/issuers/test", map[string]any{"issuer": s.provider.URL})
+	s.put(server.Scope+"/providers/Microsoft.Authorization/roleDefinitions/"+deployer, map[string]any{"roleName": "Deployer", "permissions": []any{
+		map[string]any{"actions": []any{"*/read", "Microsoft.Resources/deployments/*", "Microsoft.ServiceBus/namespaces/queues/*"}}}})
 	for i, a := range assignments {
 		s.put(fmt.Sprintf("%s/providers/Microsoft.Authorization/roleAssignments/00000000-0000-4000-8000-%012d", a.scope, i), map[string]any{
 			"roleDefinitionId": "/providers/Microsoft.Authorization/roleDefinitions/" + a.role, "principalId": oidc.ObjectID(s.provider.URL, a.subject), "principalType": "ServicePrincipal"})
@@ -372,207 +375,3 @@ func (s *stage) state() string {
 }
 
 var accessed = regexp.MustCompile(`"accessedAt":"[^"]*",?`)
-
-// client shows a credential the way the SDK does; nil when nothing is shown.
-func (s *stage) client(c credential) *azservicebus.Client {
-	s.Helper()
-	o := &azservicebus.ClientOptions{RetryOptions: azservicebus.RetryOptions{MaxRetries: -1}, TLSConfig: s.tls}
-	var client *azservicebus.Client
-	var err error
-	if text := c.make(s, busAudience); c.signature {
-		client, err = azservicebus.NewClientFromConnectionString("Endpoint=sb://"+s.server.TLSAddr()+";SharedAccessSignature="+text, o)
-	} else {
-		client, err = azservicebus.NewClient(s.server.TLSAddr(), fixed(text), o)
-	}
-	s.must(err)
-	s.Cleanup(func() { _ = client.Close(context.Background()) })
-	return client
-}
-
-// fixed is a credential that is one token.
-type fixed string
-
-func (f fixed) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	return azcore.AccessToken{Token: string(f), ExpiresOn: time.Now().Add(time.Hour)}, nil
-}
-
-// ofBus reads a refusal of the SDK.
-func ofBus(err error) outcome {
-	if err == nil {
-		return outcome{}
-	}
-	var e *azservicebus.Error
-	o := outcome{text: err.Error()}
-	switch {
-	case strings.Contains(o.text, "claim(s) are required"):
-		o.refused = "forbidden"
-	case errors.As(err, &e) && e.Code == azservicebus.CodeUnauthorizedAccess:
-		o.refused = "unauthorized"
-	default:
-		o.refused = "otherwise"
-	}
-	return o
-}
-
-func trySend(s *stage, c credential) outcome {
-	if c.make == nil {
-		return s.bare(func(session *amqp.Session) error {
-			_, err := session.NewSender(s.ctx, "q", nil)
-			return err
-		})
-	}
-	sender, err := s.client(c).NewSender("q", nil)
-	s.must(err)
-	return ofBus(sender.SendMessage(s.ctx, &azservicebus.Message{Body: []byte("m")}, nil))
-}
-
-func tryReceive(s *stage, c credential) outcome {
-	if c.make == nil {
-		return s.bare(func(session *amqp.Session) error {
-			_, err := session.NewReceiver(s.ctx, "q", nil)
-			return err
-		})
-	}
-	r, err := s.client(c).NewReceiverForQueue("q", nil)
-	s.must(err)
-	m, err := r.ReceiveMessages(s.ctx, 1, nil)
-	if err == nil {
-		err = r.AbandonMessage(s.ctx, m[0], nil)
-	}
-	return ofBus(err)
-}
-
-func tryPeek(s *stage, c credential) outcome {
-	if c.make == nil {
-		return s.bare(func(session *amqp.Session) error {
-			_, err := session.NewSender(s.ctx, "q/$management", nil)
-			return err
-		})
-	}
-	r, err := s.client(c).NewReceiverForQueue("q", nil)
-	s.must(err)
-	_, err = r.PeekMessages(s.ctx, 1, nil)
-	return ofBus(err)
-}
-
-// bare opens a session that shows nothing.
-func (s *stage) bare(attach func(*amqp.Session) error) outcome {
-	conn, err := amqp.Dial(s.ctx, "amqp://"+s.server.Addr(), &amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()})
-	s.must(err)
-	defer conn.Close()
-	session, err := conn.NewSession(s.ctx, nil)
-	s.must(err)
-	err = attach(session)
-	var e *amqp.Error
-	switch {
-	case err == nil:
-		return outcome{}
-	case errors.As(err, &e) && e.Condition == amqp.ErrCondUnauthorizedAccess:
-		return outcome{refused: "unauthorized", text: err.Error()}
-	}
-	return outcome{refused: "otherwise", text: err.Error()}
-}
-
-// description is a queue as the admin API writes it.
-const description = `<entry xmlns="http://www.w3.org/2005/Atom"><content type="application/xml"><QueueDescription xmlns="http://schemas.microsoft.com/netservices/2010/10/servicebus/connect"><MaxDeliveryCount>7</MaxDeliveryCount></QueueDescription></content></entry>`
-
-// rest is a request at the doors of the Service Bus that speak HTTP. The runtime API and
-// the admin API refuse with 401 whether or not somebody is known; their texts tell.
-func rest(method, path, body string) func(*stage, credential) outcome {
-	return func(s *stage, c credential) outcome {
-		s.Helper()
-		r, err := http.NewRequestWithContext(s.ctx, method, "http://"+s.server.HTTPAddr()+path, strings.NewReader(body))
-		s.must(err)
-		r.Header.Set("Content-Type", "application/atom+xml;type=entry;charset=utf-8")
-		if method == http.MethodPut {
-			r.Header.Set("If-Match", "*")
-		}
-		if c.make != nil {
-			text := c.make(s, busAudience)
-			if !c.signature {
-				text = "Bearer " + text
-			}
-			r.Header.Set("Authorization", text)
-		}
-		answer, err := http.DefaultClient.Do(r)
-		s.must(err)
-		defer answer.Body.Close()
-		said, err := io.ReadAll(answer.Body)
-		s.must(err)
-		o := outcome{text: answer.Status + " " + string(said)}
-		switch {
-		case answer.StatusCode < 300:
-			return outcome{}
-		case answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden:
-			o.refused = "otherwise"
-		case strings.Contains(o.text, "claim(s) are required") || strings.Contains(o.text, "claims required") || strings.Contains(o.text, "Authorization failed for specified action"):
-			o.refused = "forbidden"
-		default:
-			o.refused = "unauthorized"
-		}
-		return o
-	}
-}
-
-// arm is a request at the management door.
-func arm(method, path, body string) func(*stage, credential) outcome {
-	return func(s *stage, c credential) outcome {
-		s.Helper()
-		r, err := http.NewRequestWithContext(s.ctx, method, "http://"+s.server.HTTPAddr()+path+"?api-version=2022-04-01", bytes.NewReader([]byte(body)))
-		s.must(err)
-		r.Header.Set("Content-Type", "application/json")
-		if c.make != nil {
-			scheme := "Bearer "
-			if c.signature {
-				scheme = "" // it has one of its own
-			}
-			r.Header.Set("Authorization", scheme+c.make(s, armAudience))
-		}
-		answer, err := http.DefaultClient.Do(r)
-		s.must(err)
-		defer answer.Body.Close()
-		said, err := io.ReadAll(answer.Body)
-		s.must(err)
-		o := outcome{text: string(said)}
-		switch {
-		case c.signature: // leads to the Service Bus, which shares the door and has nothing of this name
-			if strings.Contains(answer.Header.Get("Content-Type"), "json") && answer.StatusCode < 300 {
-				s.Errorf("a signature is answered with %s", said)
-			}
-			o.refused = "unauthorized"
-		case answer.StatusCode < 300:
-			return outcome{}
-		case answer.StatusCode == http.StatusUnauthorized:
-			o.refused = "unauthorized"
-			if answer.Header.Get("WWW-Authenticate") == "" {
-				s.Error("the refusal does not say how to sign in (WWW-Authenticate)")
-			}
-		case answer.StatusCode == http.StatusForbidden:
-			o.refused = "forbidden"
-			if !strings.HasPrefix(path, "/continuity") && !strings.Contains(o.text, `"AuthorizationFailed"`) {
-				s.Errorf("the refusal has another code: %s", said)
-			}
-		default:
-			o.refused = "otherwise"
-		}
-		return o
-	}
-}
-
-func sas(resource, rule, key string, ends time.Time) string {
-	escaped, expiry := url.QueryEscape(resource), fmt.Sprint(ends.Unix())
-	mac := hmac.New(sha256.New, []byte(key))
-	mac.Write([]byte(escaped + "\n" + expiry))
-	return "SharedAccessSignature sr=" + escaped + "&sig=" + url.QueryEscape(base64.StdEncoding.EncodeToString(mac.Sum(nil))) + "&se=" + expiry + "&skn=" + rule
-}
-
-// unsigned says that it needs no signature.
-func unsigned(s *stage, audience string) string {
-	part := func(v any) string {
-		text, err := json.Marshal(v)
-		s.must(err)
-		return base64.RawURLEncoding.EncodeToString(text)
-	}
-	return part(map[string]string{"alg": "none", "kid": "k1"}) + "." + part(map[string]any{
-		"iss": s.provider.URL, "sub": "owner", "aud": audience, "exp": time.Now().Add(time.Hour).Unix()}) + ".AA"
-}

@@ -97,6 +97,7 @@ are, and what it has acknowledged survives the loss of a process or a node.
   weir queue show orders         look at one, with its message counts
   weir set queue orders lockDuration=PT30S     make or change one
   weir keys                      connection strings
+  weir identity                  users, applications, and who has which role
   weir login                     sign in as yourself, in place of the administration token
   weir ca > weir-ca.pem          the certificate authority clients should trust
   weir help settings             every setting: flag, environment, file key, default`
@@ -117,7 +118,7 @@ func (l *line) root() *cobra.Command {
 		l.serve(), l.status(), l.version(), l.settingsTopic(),
 		l.deploy(), l.diff(), l.get(), l.list(), l.set(), l.remove(), l.lock(),
 		l.group(), l.changeGroup(), l.failover(), l.salvage(), l.rejoin(),
-		l.keys(), l.ca(), l.login(), l.logout(), l.audit(),
+		l.keys(), l.ca(), l.identity(), l.login(), l.logout(), l.audit(),
 	)
 	root.AddCommand(l.route()...)
 	root.AddCommand(l.nouns()...)

@@ -23,10 +23,10 @@ type noun struct {
 }
 
 // nouns makes a command of each type whose last step no other type shares. Scopes and
-// what extends other resources have commands of their own.
+// what extends other resources have commands of their own, and so have identities.
 func (l *line) nouns() []*cobra.Command {
 	types := slices.DeleteFunc(slices.Clone(l.program.Types), func(t *resource.Type) bool {
-		return t.Extension || t.Absent != "" || strings.HasPrefix(t.Name, "Microsoft.Resources/")
+		return t.Extension || t.Absent != "" || strings.HasPrefix(t.Name, "Microsoft.Resources/") || strings.HasPrefix(t.Name, "Weir.Identity/")
 	})
 	uses := map[string]int{}
 	for _, t := range types {

@@ -158,6 +158,26 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// TestNestedKnownLater: a nested template whose resources depend on what is deployed is
+// checked as far as it is known, and expanded again when it is.
+func TestNestedKnownLater(t *testing.T) {
+	e := newEstate(t)
+	template := head + `"resources": [` + resourceOf("houses", "a", "") + `,
+{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+ "parameters": {"street": {"value": "[reference('a').address]"}},
+ "template": {"contentVersion": "1.0.0.0", "parameters": {"street": {"type": "string"}},
+  "resources": [` + resourceOf("houses/rooms", "[concat('a/', replace(parameters('street'), ' ', '-'))]", `"condition": "[contains(parameters('street'), 'street')]", "properties": {"size": "[length(parameters('street'))]"}`) + `],
+  "outputs": {"room": {"type": "string", "value": "[replace(parameters('street'), ' ', '-')]"}}}}},
+` + resourceOf("houses", "b", `"properties": {"owner": "[reference('inner').outputs.room.value]"}`) + `]}`
+	a := e.deploy(t, "d", body(template))
+	if a.Properties.ProvisioningState != "Succeeded" {
+		t.Fatalf("%+v", a.Properties)
+	}
+	if got := e.property(t, "houses/a/rooms/a-street", "size") + " " + e.property(t, "houses/b", "owner"); got != "8 a-street" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestComplete deletes what is not in the template, but what comes of itself with what is.
 func TestComplete(t *testing.T) {
 	e := newEstate(t)

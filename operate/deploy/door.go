@@ -24,9 +24,6 @@ func (d *Deployments) Put(ctx context.Context, who Asker, scope resource.ID, nam
 	r := newRun(d, who, p, p.id, p.name, p.mode, p.plan)
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx)) // what the request says of itself is good for its resources too
 	stop := context.AfterFunc(d.life, r.cancel)
-	if r.location == "" && scope.ResourceGroup() == "" {
-		r.location = d.o.Location
-	}
 	if err := d.open(r); err != nil {
 		stop()
 		r.cancel()

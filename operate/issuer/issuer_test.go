@@ -44,10 +44,11 @@ type stage struct {
 	index *access.Index
 	now   time.Time
 	peer  string
+	host  string
 }
 
 func newStage(t *testing.T, change func(*Options)) *stage {
-	s := &stage{T: t, now: time.Now(), peer: "127.0.0.1:1"}
+	s := &stage{T: t, now: time.Now(), peer: "127.0.0.1:1", host: "issuer.example"}
 	s.store, s.index = accesstest.New(t, access.Options{Default: true})
 	o := Options{
 		Directory: s.index.Directory, Store: s.store, Scope: accesstest.Scope, Now: func() time.Time { return s.now }, Managed: true,
@@ -72,7 +73,7 @@ func (s *stage) ask(path string, form url.Values, headers ...string) *httptest.R
 	if form != nil {
 		method = http.MethodPost
 	}
-	r := httptest.NewRequest(method, "http://issuer.example"+path, strings.NewReader(form.Encode()))
+	r := httptest.NewRequest(method, "http://"+s.host+path, strings.NewReader(form.Encode()))
 	r.RemoteAddr = s.peer
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -417,6 +418,7 @@ func TestDevices(t *testing.T) {
 // is there is answered.
 func TestManagedIdentity(t *testing.T) {
 	s := newStage(t, nil)
+	s.host = "[::1]:8080"
 	m := s.store.Declare("/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker", nil)
 	s.store.Settle(s.index)
 	const header, resource = "X-IDENTITY-HEADER", "?api-version=2019-08-01&resource=" + door
@@ -458,6 +460,13 @@ func TestManagedIdentity(t *testing.T) {
 		}
 		if w := s.ask(c.path, nil, c.headers...); w.Code != c.status {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	s.peer = "127.0.0.1:1"
+	for host, want := range map[string]int{"localhost:8080": 200, "127.0.0.1": 200, "orders.localhost": 200, "169.254.169.254": 200, "rebound.example:8080": 400, "localhost.example": 400} {
+		s.host = host
+		if w := s.ask(PathAppService+resource, nil, header, "x"); w.Code != want {
+			t.Errorf("as %s: %d %s", host, w.Code, w.Body)
 		}
 	}
 	off := newStage(t, func(o *Options) { o.Managed = false })

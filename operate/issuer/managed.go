@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -84,9 +85,10 @@ func namedIdentity(q url.Values) (by string, ok bool) {
 }
 
 // fromHere says whether a request is one that a program on this machine made itself. A
-// web page has an origin, and what a proxy passes on says so.
+// web page has an origin, or came by a name that its author made lead here; what a proxy
+// passes on says so.
 func (s *Issuer) fromHere(r *http.Request) bool {
-	if !s.o.Managed || s.o.Loopback == nil || !s.o.Loopback(r) {
+	if !s.o.Managed || s.o.Loopback == nil || !s.o.Loopback(r) || !plainHost(r.Host) {
 		return false
 	}
 	for _, name := range []string{"X-Forwarded-For", "Forwarded", "Via", "Origin", "Sec-Fetch-Site"} {
@@ -95,6 +97,16 @@ func (s *Issuer) fromHere(r *http.Request) bool {
 		}
 	}
 	return true
+}
+
+// plainHost says whether a request names this machine by an address, or by a name that
+// leads nowhere else.
+func plainHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return net.ParseIP(host) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
 // imds answers as the instance metadata service of a virtual machine does. Clients that

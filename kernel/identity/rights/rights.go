@@ -12,7 +12,7 @@
 //  4. A decision costs as much as the scope is deep and as the caller has roles there,
 //     not as there are assignments.
 //  5. Who may change identities could make themselves anybody: that needs the right to
-//     assign roles besides (see guarded).
+//     assign roles besides, where the identity counts (see guarded).
 //
 // It refuses to know who somebody is, and where assignments are kept.
 package rights
@@ -111,23 +111,27 @@ func (x *Index) Allows(r Request) bool {
 	if !x.allows(r.Principals, action, scope, r.Data) {
 		return false
 	}
-	return r.Data || !guarded(action) || x.allows(r.Principals, assignRoles, scope, false)
+	at, also := guarded(action, scope)
+	return r.Data || !also || x.allows(r.Principals, assignRoles, at, false)
 }
 
 // assignRoles is the action that gives others rights.
 const assignRoles = "microsoft.authorization/roleassignments/write"
 
-// guarded are the actions by which somebody could become somebody else: identities of
-// the local issuer, whom it trusts, the keys workloads show and the platforms they come
-// from. Azure keeps the first outside of resources altogether.
-func guarded(action string) bool {
+// guarded are the actions by which somebody could become somebody else, and where they
+// need the right to assign roles besides. Users, applications and the like of the local
+// issuer are the directory of the whole location: who changes them may be anybody, so
+// that is at the top. (Azure keeps them outside of resources altogether.) The keys
+// workloads show, and the platforms they come from, let one be that identity: that is
+// where the identity is.
+func guarded(action, scope string) (at string, also bool) {
 	switch {
 	case strings.HasPrefix(action, "weir.identity/"):
-		return !strings.HasSuffix(action, "/read")
+		return "", !strings.HasSuffix(action, "/read")
 	case strings.HasPrefix(action, "microsoft.managedidentity/userassignedidentities/"):
-		return strings.HasSuffix(action, "workloadkey/action") || strings.Contains(action, "/federatedidentitycredentials/") && !strings.HasSuffix(action, "/read")
+		return scope, strings.HasSuffix(action, "workloadkey/action") || strings.Contains(action, "/federatedidentitycredentials/") && !strings.HasSuffix(action, "/read")
 	}
-	return false
+	return "", false
 }
 
 func (x *Index) allows(principals []string, action, scope string, data bool) bool {

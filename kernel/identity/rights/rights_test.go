@@ -31,7 +31,7 @@ func TestAllows(t *testing.T) {
 		{"owner", Owner, "/"}, {"contributor", Contributor, sub}, {"reader", Reader, group + "/"},
 		{"Sender", strings.ToUpper(ServiceBusDataSend), strings.ToUpper(queue)}, {"receiver", ServiceBusDataListen, ns}, {"dataowner", ServiceBusDataOwner, ns},
 		{"custom", "c1", group}, {"group", "c2", group}, {"admin", UserAccess, group}, {"lost", "no-such-role", "/"},
-		{"nearly", "c3", "/"}, {"both", "c3", "/"}, {"both", AccessControl, sub},
+		{"nearly", "c3", "/"}, {"both", "c3", "/"}, {"both", AccessControl, "/"}, {"below", Owner, sub},
 	})
 	for _, c := range []struct {
 		who, action, scope string
@@ -77,6 +77,9 @@ func TestAllows(t *testing.T) {
 		{"owner", "Microsoft.ManagedIdentity/userAssignedIdentities/listWorkloadKey/action", group, false, true},
 		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write", group, false, false},
 		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read", group, false, true},
+		{"below", "Weir.Identity/users/write", group, false, false}, // it is the directory of all
+		{"below", "Weir.Identity/users/read", group, false, true},
+		{"below", "Microsoft.ManagedIdentity/userAssignedIdentities/listWorkloadKey/action", group, false, true},
 		{"nearly", "Weir.Identity/users/write", group, false, false},
 		{"both", "Weir.Identity/users/write", group, false, true},
 	} {

@@ -17,6 +17,7 @@
 package access
 
 import (
+	"fmt"
 	"strings"
 
 	"weir/kernel/identity/oidc"
@@ -43,11 +44,32 @@ const (
 // would.
 const TenantID = "57656972-0000-4000-8000-000000000001"
 
-// Types declares the resource types.
-func Types() []*resource.Type {
-	return []*resource.Type{
+// Types declares the resource types. What is of the local issuer lies in home, the same
+// for the whole location: a directory that anybody could have a second one of would let
+// them be somebody of the first.
+func Types(home resource.ID) []*resource.Type {
+	types := []*resource.Type{
 		roleType(), assignmentType(), managedType(), federatedType(TypeFederated, "a managed identity"),
 		userType(), groupType(), appType(), appSecretType(), appKeyType(), federatedType(TypeAppFederal, "an application"), issuerType(), signingKeyType(),
+	}
+	for _, t := range types {
+		if strings.HasPrefix(t.Name, "Weir.Identity/") {
+			t.Check = atHome(home, t.Check)
+		}
+	}
+	return types
+}
+
+// atHome refuses a resource of the directory that lies elsewhere.
+func atHome(home resource.ID, check func(resource.Document, resource.View) resource.Problems) func(resource.Document, resource.View) resource.Problems {
+	return func(d resource.Document, v resource.View) (p resource.Problems) {
+		if !d.ID.Base().Equal(home) {
+			p = problem(p, d, "id", fmt.Sprintf("Resources of type %s are the directory of the whole location and lie in %s alone.", d.Type(), home))
+		}
+		if check != nil {
+			p = append(p, check(d, v)...)
+		}
+		return p
 	}
 }
 

@@ -153,6 +153,8 @@ func TestRefusals(t *testing.T) {
 		"short password":        {people + "users/bob", map[string]any{"password": "short"}, "10 to 256"},
 		"no hash":               {people + "users/bob", map[string]any{"passwordHash": "plain"}, "is no hash"},
 		"somebody else's id":    {people + "users/bob", map[string]any{"objectId": guid1}, "has this objectId"},
+		"a second directory":    {"/subscriptions/s/resourceGroups/a/providers/Weir.Identity/users/ann", map[string]any{"objectId": guid1}, "directory of the whole location"},
+		"a secret of another":   {"/subscriptions/s/resourceGroups/a/providers/Weir.Identity/applications/a", nil, "directory of the whole location"},
 		"issuer without TLS":    {people + "issuers/x", map[string]any{"issuer": "http://login.example"}, "https://"},
 		"no key":                {people + "applications/a/keys/k", map[string]any{"publicKey": strings.Repeat("x", 60)}, "PEM"},
 		"a role at no resource": {group + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/none" + grants + guid2, map[string]any{"roleDefinitionId": roles + rights.Owner, "principalId": guid1}, "does not exist"},
@@ -198,7 +200,7 @@ func TestSecretsAreHashed(t *testing.T) {
 	if !ok || len(a.Secrets) != 1 || !secrethash.Matches(a.Secrets[0].Hash, answer["secret"].(string)) || a.Secrets[0].Expires.Year() != 2027 {
 		t.Errorf("%+v", a)
 	}
-	for _, typ := range access.Types() {
+	for _, typ := range access.Types(accesstest.Scope) {
 		for _, f := range typ.Fields {
 			if name := strings.ToLower(f.Name); f.Kind != resource.Secret && (strings.HasPrefix(name, "password") || strings.HasPrefix(name, "secret") || name == "workloadkey" || name == "privatekey") {
 				t.Errorf("%s %s is shown", typ.Name, f.Name)
@@ -352,7 +354,7 @@ func TestListing(t *testing.T) {
 func TestReference(t *testing.T) {
 	var page strings.Builder
 	page.WriteString("# Identity and access\n\nGenerated from the schemas. See [the guide](../identity.md).\n")
-	for _, typ := range access.Types() {
+	for _, typ := range access.Types(accesstest.Scope) {
 		page.WriteString("\n" + resource.Markdown(typ))
 	}
 	const file = "../../../docs/reference/identity.md"

@@ -26,10 +26,11 @@ type Registry interface {
 
 // Options tell an Index what is there without being declared.
 type Options struct {
+	// Scope is where the directory of the local issuer lies (see Types).
+	Scope resource.ID
 	// Default lets there be a default managed identity, with the roles Azure Service Bus
 	// Data Owner and Contributor at Scope.
 	Default bool
-	Scope   resource.ID
 	// Changed is called after each change of the directory, one at a time; nil: nobody
 	// needs to know.
 	Changed func(*Directory)
@@ -133,7 +134,7 @@ func Concerns(typ string) bool {
 func (x *Index) read(ctx context.Context) error {
 	var all []resource.Document
 	oldest := uint64(math.MaxUint64)
-	for _, t := range Types() { // one by one: most of what is declared is entities
+	for _, t := range Types(x.o.Scope) { // one by one: most of what is declared is entities
 		docs, revision, err := x.registry.ListUnder(ctx, resource.Tenant, t.Name)
 		if err != nil {
 			return err

@@ -26,7 +26,7 @@ type Store struct {
 // New makes a registry and an index that follows it until the test ends.
 func New(t *testing.T, o access.Options, types ...*resource.Type) (*Store, *access.Index) {
 	t.Helper()
-	all, err := resource.NewTypes(append(access.Types(), types...)...)
+	all, err := resource.NewTypes(append(access.Types(Scope), types...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
