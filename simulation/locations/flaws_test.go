@@ -39,12 +39,10 @@ var flaws = []flaw{
 	{"both come to one term", locations.Rules{SharedTerms: true}, 0, locations.Slant{Witnesses: locations.Without, Hasty: true}},
 	{"heeds no later epochs", locations.Rules{LaterEpochs: true}, 39, locations.Slant{Hasty: true}},
 	{"waits for term 1 for ever", locations.Rules{NoSecondBirth: true}, 46, locations.Slant{Hasty: true, Witnesses: 1}},
-	{"a seed sticks", locations.Rules{SeedSticks: true}, 0, locations.Slant{Hasty: true, EndAt: "when a seed is stored"}},
 	{"a copy without payloads is whole", locations.Rules{BareSeeds: true}, 1, locations.Slant{Hasty: true}},
 	{"a fork of an older log parts", locations.Rules{OldForkParts: true}, 0, locations.Slant{Hasty: true}},
 	{"opens unasked", locations.Rules{OpensUnasked: true}, 11, locations.Slant{Nodes: 2, Hasty: true}},
-	{"renews what has lapsed", locations.Rules{LapsedRenews: true}, 0, locations.Slant{Nodes: 2, Hasty: true}},
-	{"a halted unit holds the lease", locations.Rules{HaltedHolds: true}, 0, locations.Slant{Nodes: 2, Hasty: true}},
+	{"renews what has lapsed", locations.Rules{LapsedRenews: true}, 451, locations.Slant{Nodes: 2, Hasty: true, Witnesses: 3}},
 	{"copies on gaps", locations.Rules{CopiesOnGaps: true}, 80361, locations.Slant{Hasty: true}},
 	{"serves a link that another node owns", locations.Rules{ServesUnowned: true}, 406, locations.Slant{Nodes: 2, Sync: true, Witnesses: 1}},
 }

@@ -287,7 +287,7 @@ func (u *unit) renew(p *proc, l *lease, revision, epoch uint64, renewed time.Dur
 	for {
 		// Who is halted holds no lease, also when it got it a moment after it was halted.
 		idle := func() bool {
-			return u.want.mode == halted && u.settled == u.version && !u.owning && !u.h.w.rules.HaltedHolds
+			return u.want.mode == halted && u.settled == u.version && !u.owning
 		}
 		p.until(func() bool { return u.giveUp || u.opened > epoch || idle() }, wait)
 		if u.giveUp || idle() {
