@@ -29,7 +29,7 @@ func (u *unit) own(p *proc, changed func() bool) {
 	u.turn(u.machine.declare)
 	p.until(func() bool { return u.why != nil || !u.held || changed() }, forever)
 	u.taking = false
-	if u.why == nil && u.held && u.drain(p) {
+	if u.why == nil && u.held && u.want.floor <= u.opened && u.drain(p) { // a later term waits for nothing of an earlier one
 		u.end()
 		u.core.Resign()
 		u.h.w.Say("%s/%s gives epoch %x up in order at %d", u.h.name, u.name, u.opened, u.core.Tail().Last)
