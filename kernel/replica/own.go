@@ -303,12 +303,14 @@ func (o *owner) end() {
 }
 
 // finish ends the ownership in order: all that was accepted is done, made durable
-// and revealed. A unit that ends saves a last snapshot, one that goes on under another
+// and revealed, unless its term is over. A unit that ends saves a last snapshot, one that goes on under another
 // standing keeps its state. If the unit must end at once, the rest is left as it is.
 func (o *owner) finish() {
 	u := o.u
-	_, changed := u.standing.look()
-	if !o.drain(changed) {
+	s, changed := u.standing.look()
+	// A standing that wants later epochs is one of another term: what waits to be shown in
+	// this one may never be, and must not be waited for.
+	if s.Floor > o.t.epoch || !o.drain(changed) {
 		if o.live.Err() == nil && u.core.Role() == core.Owner {
 			o.lose(nil)
 		}

@@ -330,6 +330,28 @@ func TestTheLastStandingCounts(t *testing.T) {
 	})
 }
 
+// An owner that is to own in a later term does not wait to show what it decided in an
+// earlier one, which may be never.
+func TestALaterTermIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permit := replica.NewPermit(false)
+		a := start(t, replicatest.NewLocation(), "a", func(o *replica.Options) { o.Permit = permit })
+		a.owns(t)
+		shown := false
+		a.Do(func(turn *replica.Turn) {
+			a.shelf.Put(turn, "k", []byte("v"))
+			turn.Reveal(func() { shown = true })
+		})
+		synctest.Wait()
+		a.Stand(replica.Standing{Floor: 3 << 32})
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if o := a.Ownership(); !o.Self || o.Epoch < 3<<32 || shown {
+			t.Errorf("%+v, shown: %t", o, shown)
+		}
+	})
+}
+
 // An owner whose location was deposed may show nothing any more: it stands down
 // without what it could not show.
 func TestADeposedOwnerDoesNotWaitToBeHeard(t *testing.T) {

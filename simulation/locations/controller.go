@@ -234,9 +234,7 @@ func (c *controller) keep(term uint64) {
 		return
 	}
 	for _, u := range c.h.inOrder() {
-		if !c.h.w.rules.PermitOutlives {
-			u.permit = permit{} // it was for another term, which may have been passed on
-		}
+		u.permit = permit{} // it was for another term, which may have been passed on
 	}
 	c.granted, c.asked = c.h.mono(), true
 	c.keeper = c.h.spawn("keep", func(p *proc) {
@@ -263,7 +261,7 @@ func (c *controller) listen(p *proc, term uint64, r round) bool {
 	switch {
 	case heard.Over:
 		w.judge.givesUp(c, term, heard.Term)
-		return core.GiveUp(c.hands(p), heard.Term, heard.Holder) == nil || w.rules.LossUnnoted
+		return core.GiveUp(c.hands(p), heard.Term, heard.Holder) == nil
 	case heard.Extend:
 		c.granted = r.until
 		for _, u := range c.h.inOrder() {
@@ -300,7 +298,7 @@ func (c *controller) seeded(p *proc, unit string, s snapshot) error {
 	was := c.last
 	generation := was.Generation(unit) + 1
 	err := c.site.seed(p, unit, generation, s)
-	for ; errors.Is(err, errSeeded) && !c.h.w.rules.SeedSticks; generation++ {
+	for ; errors.Is(err, errSeeded); generation++ {
 		err = c.site.seed(p, unit, generation+1, s) // the one that is there was never begun with
 	}
 	if err != nil {
@@ -333,9 +331,6 @@ func (c *controller) status() groups.Status {
 // copies reports whether a unit is copied here, by any node.
 func (c *controller) copies(unit string) bool {
 	for _, h := range c.site.hosts {
-		if h != c.h && c.h.w.rules.OneNodeKnows {
-			continue
-		}
 		if u := h.units[unit]; h.alive && u != nil && u.recv.core.State().Connected {
 			return true
 		}

@@ -154,16 +154,13 @@ func (h *hands) Look(enough func(ballotcore.Poll) bool) ballotcore.Poll {
 
 // Acquire implements core.Hands, as package ballot does.
 func (h *hands) Acquire(term uint64) (ballotcore.Poll, error) {
-	rules := h.c.h.w.rules
-	deaf := h.born && rules.NoSecondBirth || !h.born && rules.ClaimsExactly
-	if !rules.AsksBlindly {
-		look := h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, func(p *ballotcore.Poll) bool { return p.Willing(term) >= p.Majority() }).poll
-		if look.Willing(term) < look.Majority() {
-			if deaf {
-				look = ballotcore.Poll{}
-			}
-			return look, errLost
+	deaf := h.born && h.c.h.w.rules.NoSecondBirth // does not hear why
+	look := h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, func(p *ballotcore.Poll) bool { return p.Willing(term) >= p.Majority() }).poll
+	if look.Willing(term) < look.Majority() {
+		if deaf {
+			look = ballotcore.Poll{}
 		}
+		return look, errLost
 	}
 	r := h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Hold, Term: term}, nil)
 	if r.poll.Won() {

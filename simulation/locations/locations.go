@@ -71,7 +71,6 @@ type Rules struct {
 	StandFirst      bool // a unit may own before its link has terms
 	UncoversFirst   bool // a location that gives way waits for the other one no more before it stops
 	CopiesOnGaps    bool // a copy goes on behind a record of the primary's that it has come to by another way
-	OneNodeKnows    bool // whether the other location copies is asked of one of its nodes
 	PartedPromotes  bool // a location whose log has parted may be promoted
 	ForkedPromotes  bool // a log that is known to have parted may be promoted until that is noted
 	PromotesUnborn  bool // a location that has no note of the group yet may be promoted
@@ -79,19 +78,13 @@ type Rules struct {
 	UndoAfterPass   bool // a term that was perhaps passed on is used again
 	UndoAfterTake   bool // without voters: likewise, when the other location may have taken it
 	OneVoteDeposes  bool // one voter that knows of a later term ends the present one
-	AsksBlindly     bool // a term is asked for although no majority can grant it
 	SharedTerms     bool // both locations may come to the same number for a term
 	LaterEpochs     bool // a promotion does not heed what terms the log has seen
 	NoSecondBirth   bool // the location that is to be the first primary waits for term 1 for ever
-	ClaimsExactly   bool // a location claims no later term than the one that it was told of
-	LossUnnoted     bool // nobody asks any more when the loss of a term could not be noted
-	PermitOutlives  bool // what the voters permitted in one term counts in the next
-	SeedSticks      bool // a seed that was interrupted is in the way of every later one
 	BareSeeds       bool // a copy that lacks payloads of its seed counts as whole
 	OldForkParts    bool // what a journal that was given up had heard counts for the new one
 	OpensUnasked    bool // a node that gets the lease opens an epoch without a look at the note
 	LapsedRenews    bool // who stood still renews a lease that was taken for free
-	HaltedHolds     bool // a unit that is halted while it asks for the lease keeps it
 	ServesUnowned   bool // a node that lost a unit goes on serving its link
 }
 

@@ -29,7 +29,7 @@ func (u *unit) own(p *proc, changed func() bool) {
 	u.turn(u.machine.declare)
 	p.until(func() bool { return u.why != nil || !u.held || changed() }, forever)
 	u.taking = false
-	if u.why == nil && u.held && u.drain(p) {
+	if u.why == nil && u.held && u.want.floor <= u.opened && u.drain(p) { // a later term waits for nothing of an earlier one
 		u.end()
 		u.core.Resign()
 		u.h.w.Say("%s/%s gives epoch %x up in order at %d", u.h.name, u.name, u.opened, u.core.Tail().Last)
@@ -287,7 +287,7 @@ func (u *unit) renew(p *proc, l *lease, revision, epoch uint64, renewed time.Dur
 	for {
 		// Who is halted holds no lease, also when it got it a moment after it was halted.
 		idle := func() bool {
-			return u.want.mode == halted && u.settled == u.version && !u.owning && !u.h.w.rules.HaltedHolds
+			return u.want.mode == halted && u.settled == u.version && !u.owning
 		}
 		p.until(func() bool { return u.giveUp || u.opened > epoch || idle() }, wait)
 		if u.giveUp || idle() {

@@ -442,3 +442,29 @@ func TestTheReceiverTakesNothingOutOfTurn(t *testing.T) {
 		t.Error("something else was stored than came")
 	}
 }
+
+// TestAForkIsCalledWhenTheTermIsOpened: behind the end of a log that may still grow by what
+// was copied, nothing has parted yet.
+func TestAForkIsCalledWhenTheTermIsOpened(t *testing.T) {
+	s := core.NewSender("u", "west", core.Limits{})
+	s.Configure(core.Terms{Mode: core.Async, Watched: true, Term: 3}, noon)
+	hello := core.Hello{Version: core.Version, Unit: "u", Location: "east", Term: 3, After: core.Mark{At: 12, Sum: 1}}
+	for _, c := range []struct {
+		what  string
+		end   core.Extent
+		opens uint64
+		want  core.Verdict
+	}{
+		{"behind the end, not opened", core.Extent{End: 11}, 0, core.Away},
+		{"before the end, not opened", core.Extent{End: 12}, 0, core.Fork},
+		{"behind the end, opened in an earlier term", core.Extent{End: 11}, 1<<32 + 4, core.Away},
+		{"behind the end, opened", core.Extent{End: 11}, 3 << 32, core.Fork},
+	} {
+		if c.opens > 0 {
+			s.Opened(c.opens, 11, noon)
+		}
+		if a, _, _ := s.Hello(hello, core.Parted, c.end, noon); a.Verdict != c.want {
+			t.Errorf("%s: %s, want %s", c.what, a.Verdict, c.want)
+		}
+	}
+}

@@ -50,10 +50,13 @@ func (s *Sender) Hello(h Hello, found Found, log Extent, now time.Time) (a Answe
 	if a, refused := s.Refuse(h, now); refused {
 		return a, 0, 0
 	}
-	switch found {
-	case Parted:
+	switch {
+	case found == Parted && h.After.At > log.End && s.unopened():
+		// What was copied here before the term may still be on its way to the log.
+		return s.answer(Away, now, "%s has not opened %s in term %d yet", s.location, s.unit, s.terms.Term), 0, 0
+	case found == Parted:
 		return s.answer(Fork, now, "position %d with checksum %016x is not in the history of %s in %s", h.After.At, h.After.Sum, s.unit, s.location), 0, 0
-	case Unread:
+	case found == Unread:
 		return s.answer(Away, now, "the log of %s can not be read in %s now", s.unit, s.location), 0, 0
 	}
 	s.know(log, now)
@@ -78,6 +81,15 @@ func (s *Sender) Hello(h Hello, found Found, log Extent, now time.Time) (a Answe
 	}
 	return s.answer(v, now, ""), s.session, lost
 }
+
+// unopened reports that no epoch of the present term was opened by this side: where the log
+// ends is not settled then. The first term is of whoever had the log before.
+func (s *Sender) unopened() bool {
+	return s.terms.Term > 1 && s.owned>>termShift < s.terms.Term
+}
+
+// termShift is how far the term of a group stands to the left in its epochs.
+const termShift = 32
 
 // know takes over what the log itself says, where nothing better is known.
 func (s *Sender) know(log Extent, now time.Time) {
