@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -238,6 +239,26 @@ func TestPurePackagesArePure(t *testing.T) {
 		if !seen[dir] {
 			t.Errorf("pure package %s does not exist; correct the list", dir)
 		}
+	}
+}
+
+// wallClock lists where the time is written down or shown to clients: there it is read
+// through internal/wall, so that a torture can step it.
+var wallClock = []string{"kernel/link", "kernel/replica", "service/bus"}
+
+func TestTheWallClockIsReadInOnePlace(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || strings.HasSuffix(s.dir, "test") || !slices.ContainsFunc(wallClock, func(dir string) bool { return under(s.dir, dir) }) {
+			continue
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "Now" {
+				if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && x.Obj == nil {
+					t.Errorf("%s: time.Now; ask wall.Now (weir/internal/wall), which the torture of two locations can set off", s.fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
 	}
 }
 

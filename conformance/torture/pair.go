@@ -34,8 +34,12 @@ type pair struct {
 	rejoined []time.Duration            // from the start of a former primary until it follows
 }
 
-// diskBytes is the size of each node's disk where disks can be filled.
-const diskBytes = 1 << 30
+// diskBytes is the size of each node's disk where disks can be filled, and how much is
+// added for each blow: a history that has parted stays on disk for a while.
+const (
+	diskBytes     = 1 << 30
+	diskBytesEach = 24 << 20
+)
 
 // raisePair starts both locations and the witness.
 func raisePair(ctx context.Context, o Options) (*pair, error) {
@@ -65,7 +69,7 @@ func raisePair(ctx context.Context, o Options) (*pair, error) {
 	}
 	so := server.Options{Binary: o.Binary, Dir: o.Dir, Deploy: deploy, Clock: true}
 	if needs(p.blows, needsDisks) {
-		so.DiskBytes = diskBytes
+		so.DiskBytes = diskBytes + int64(o.Kills)*diskBytesEach
 	}
 	p.Pair, err = server.NewPair(server.PairOptions{
 		Options: so, Nodes: o.Nodes, Mode: o.Mode, Automatic: true, Namespaces: namespaces,

@@ -68,10 +68,11 @@ func (r *room) failure() error {
 	return r.broken
 }
 
-func (r *room) mended() {
+// forget forgets the failure: a new server begins.
+func (r *room) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.broken, r.full = nil, nil
+	r.broken = nil
 }
 
 // heard takes an error line of the embedded server. After a failed write it keeps a
@@ -135,27 +136,33 @@ func (w *watchman) look(ctx context.Context) {
 // does so.
 func (w *watchman) nurse(ctx context.Context, why error, hasRoom bool) {
 	s := w.s
+	space := strings.Contains(strings.ToLower(why.Error()), "no space left")
 	if w.broke.IsZero() {
 		w.broke = time.Now()
-		s.log.Error("the log could not be written: nothing is appended until it can be", "dir", s.o.Dir, "error", why,
-			"do", "free some room; the node goes on by itself then")
+		failed, advice := fmt.Errorf("the log can not be written: %w", why), "look after the disk; the node tries again by itself"
+		if space {
+			failed, advice = fmt.Errorf("%w: %w", ErrFull, why), "free some room; the node goes on by itself then"
+		}
+		s.log.Error("the log could not be written: nothing is appended until it can be", "dir", s.o.Dir, "error", why, "do", advice)
 		if s.o.Cluster == nil {
-			s.fill(fmt.Errorf("%w: %w", ErrFull, why))
-			s.abandon(fmt.Errorf("%w: the log could not be written: %w", ErrUnknown, why))
+			s.room.set(failed)
+			s.abandon(fmt.Errorf("%w: %w", ErrUnknown, failed))
 		}
 	}
-	space := strings.Contains(strings.ToLower(why.Error()), "no space left")
 	if !hasRoom || !space && time.Since(w.broke) < w.patience {
 		return
 	}
 	if err := s.revive(ctx); err != nil {
 		s.log.Error("the embedded server can not be started again yet", "error", err)
+		s.room.fails(err)
 		w.broke, w.patience = time.Now(), min(2*w.patience, reviveMax)
 		return
 	}
 	s.log.Info("the log can be written again", "dir", s.o.Dir, "after", time.Since(w.broke).Round(time.Millisecond))
 	w.broke, w.patience = time.Time{}, reviveAfter
-	s.room.mended()
+	if s.room.failure() == nil { // else it has failed again meanwhile
+		s.room.set(nil)
+	}
 }
 
 // fill refuses appends from now on.
@@ -179,5 +186,6 @@ func (s *Store) abandon(why error) {
 // connection finds the new server by itself.
 func (s *Store) revive(ctx context.Context) error {
 	s.server.stop()
+	s.room.forget()
 	return s.server.run(ctx, s.o, s.log, s.room.heard)
 }

@@ -27,18 +27,28 @@ func smallDisk(t *testing.T, options string) string {
 // gives the room back.
 func fillDisk(t *testing.T, dir string, leave int64) (free func()) {
 	t.Helper()
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		t.Fatal(err)
-	}
 	ballast := filepath.Join(dir, "ballast")
 	f, err := os.Create(ballast)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := syscall.Fallocate(int(f.Fd()), 0, 0, int64(fs.Bavail)*int64(fs.Bsize)-leave); err != nil {
-		t.Fatal(err)
+	for grown := int64(0); ; { // the server writes now and then, too
+		var fs syscall.Statfs_t
+		if err := syscall.Statfs(dir, &fs); err != nil {
+			t.Fatal(err)
+		}
+		more := int64(fs.Bavail)*int64(fs.Bsize) - leave
+		if more <= 0 {
+			break
+		}
+		switch err := syscall.Fallocate(int(f.Fd()), 0, grown, more); err {
+		case nil:
+			grown += more
+		case syscall.ENOSPC:
+		default:
+			t.Fatal(err)
+		}
 	}
 	return func() { os.Remove(ballast) }
 }
