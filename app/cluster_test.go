@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
+	"weir/service/bus"
 )
 
 // freeAddresses are loopback addresses nobody listens on.
@@ -123,6 +125,27 @@ func TestEveryNodeServesEverything(t *testing.T) {
 		if err := client.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+	requestsOutliveTheirOwner(t, nodes)
+}
+
+// requestsOutliveTheirOwner kills the node that owns the namespace: a request that comes
+// to another one is held until there is a new owner, and then answered.
+func requestsOutliveTheirOwner(t *testing.T, nodes []*Platform) {
+	t.Helper()
+	owner := slices.IndexFunc(nodes, func(node *Platform) bool {
+		return slices.ContainsFunc(node.bus.Units(), func(u bus.UnitStatus) bool { return u.Role == "owner" })
+	})
+	if owner < 0 {
+		t.Fatal("nobody owns the namespace")
+	}
+	atOnce, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = nodes[owner].Stop(atOnce) // as a crash would
+	first, second := nodes[(owner+1)%len(nodes)], nodes[(owner+2)%len(nodes)]
+	emulated(t, first.Addrs()["amqp"]).ask("POST", "/h0/messages", "held", 201)
+	if got, _ := emulated(t, second.Addrs()["http"]).ask("DELETE", "/h0/messages/head?timeout=5", "", 200); got != "held" {
+		t.Errorf("got %q", got)
 	}
 }
 
