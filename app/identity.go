@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"weir/face/api"
@@ -27,8 +30,9 @@ import (
 type who struct {
 	*access.Index
 	*oidc.Verifier
-	issuer *issuer.Issuer
-	byHere bool // programs on this machine have the default identity
+	platforms *oidc.Verifier // whose tokens take the place of a secret
+	issuer    *issuer.Issuer
+	byHere    bool // programs on this machine have the default identity
 }
 
 // Values of Options.DefaultIdentity.
@@ -47,23 +51,55 @@ func (p *Platform) openIdentity(ctx context.Context) error {
 	w.Index = access.NewIndex(p.registry, access.Options{Default: here, Scope: DefaultScope, Logger: p.log.With("part", "identity"), Changed: func(d *access.Directory) {
 		if w.Verifier != nil {
 			w.Trust(d.Issuers)
+			w.platforms.Trust(d.Platforms)
 		}
 	}})
-	w.Verifier = oidc.New(w.Index, oidc.FetchOptions{})
+	keep := oidc.FetchOptions{Shelf: shelf(filepath.Join(p.o.Data, "issuers"))}
+	w.platforms, w.Verifier = oidc.New(nil, keep), oidc.New(w.Index, keep)
 	if err := w.Start(ctx); err != nil {
 		return fmt.Errorf("read roles and identities: %w", err)
 	}
 	w.issuer = issuer.New(issuer.Options{
+		Federated: func(ctx context.Context, token string, audiences []string) (identity.Principal, error) {
+			return w.platforms.Verify(ctx, token, audiences, identity.Peer{}, wall.Now())
+		},
 		Directory: w.Directory, Store: keysHere{p.registry, p.continuity.Elsewhere}, Scope: DefaultScope, Settled: p.settledIdentity, URL: p.o.IssuerURL,
 		Loopback: fromLoopback, Managed: here, Refused: p.refusedToken, Now: wall.Now, Logger: p.log.With("part", "issuer"),
 	})
 	p.who.Store(w)
 	p.undo.push("identity", func(context.Context) error {
 		w.Verifier.Stop()
+		w.platforms.Stop()
 		w.Index.Stop()
 		return nil
 	})
 	return nil
+}
+
+// shelf keeps key sets of identity providers as files of a directory, for their owner
+// alone.
+type shelf string
+
+// Load reads one.
+func (s shelf) Load(name string) ([]byte, error) { return os.ReadFile(filepath.Join(string(s), name)) }
+
+// Save writes one whole, or not.
+func (s shelf) Save(name string, data []byte) error {
+	if err := os.MkdirAll(string(s), 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(string(s), name+".*") // readable by its owner alone
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(string(s), name))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(f.Name()))
+	}
+	return err
 }
 
 // keysHere keeps signing keys, unless another location decides about them: its keys are

@@ -97,7 +97,9 @@ func TestDeployments(t *testing.T) {
 		t.Errorf("maxDeliveryCount %v", got)
 	}
 
-	ops := all(s, f.NewDeploymentOperationsClient().NewListPager(group, "shop", nil), func(p armresources.DeploymentOperationsClientListResponse) []*armresources.DeploymentOperation { return p.Value })
+	ops := all(s, f.NewDeploymentOperationsClient().NewListPager(group, "shop", nil), func(p armresources.DeploymentOperationsClientListResponse) []*armresources.DeploymentOperation {
+		return p.Value
+	})
 	if len(ops) != 4 {
 		t.Errorf("%d operations", len(ops))
 	}

@@ -38,7 +38,8 @@ type Spread struct {
 // PairResult is everything that was measured of two locations.
 type PairResult struct {
 	Nodes   int     `json:"nodes"`
-	RTTMs   float64 `json:"rtt_ms"`
+	RTTMs   float64 `json:"rtt_ms"`  // asked for
+	LineMs  float64 `json:"line_ms"` // measured: a request to the other location beside one here
 	Network string  `json:"network"`
 
 	Alone       Spread  `json:"send_alone"` // one location, without a second
@@ -140,6 +141,11 @@ func (r *PairResult) pair(ctx context.Context, o PairOptions, dir, mode string) 
 		return errors.Join(m.switches(ctx, &r.Switch, &r.Switching), m.faults(ctx, r))
 	}
 	r.Async = s
+	line, err := m.RoundTrip(ctx)
+	if err != nil {
+		return err
+	}
+	r.LineMs = ms(line)
 	if err := m.lag(ctx, r); err != nil {
 		return err
 	}

@@ -210,6 +210,18 @@ func (s *stage) put(id string, properties map[string]any) {
 	}
 }
 
+// identity gives the client id and object id of a managed identity.
+func (s *stage) identity(id string) (client, object string) {
+	s.Helper()
+	_, said, err := s.server.Ask(s.ctx, http.MethodGet, id+"?api-version=2023-01-31", nil)
+	s.must(err)
+	var answer struct {
+		Properties struct{ ClientID, PrincipalID string }
+	}
+	s.must(json.Unmarshal(said, &answer))
+	return answer.Properties.ClientID, answer.Properties.PrincipalID
+}
+
 // expected says what a door must do with a credential.
 func expected(d door, c credential) outcome {
 	for _, granted := range strings.Fields(c.grants) {

@@ -29,6 +29,8 @@ func TestProviderRotatesAndGoesAway(t *testing.T) {
 		t.Error(o)
 	}
 	s.provider.Close()
+	s.must(old.Stop())
+	s.must(old.Start(s.ctx)) // with the keys it had
 	if o := read(fresh); o.refused != "" {
 		t.Errorf("the provider is away: %v", o)
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -249,6 +251,46 @@ func (p *Pair) disks() (all []*Disk) {
 		all = append(all, p.Witness.disk)
 	}
 	return all
+}
+
+// RoundTrip asks a door of the east from the west, a few times over one connection, and
+// does so from beside it: the difference is what the lines cost, the emulation's own
+// slowness included. It returns the median.
+func (p *Pair) RoundTrip(ctx context.Context) (time.Duration, error) {
+	far, err := medianAsk(ctx, p.West.Nodes[0].options.Inside, p.East.reached()[0])
+	if err != nil {
+		return 0, err
+	}
+	node := p.East.Nodes[0]
+	near, err := medianAsk(ctx, node.options.Inside, node.Addr())
+	return max(far-near, 0), err
+}
+
+// medianAsk asks an address for its health over one connection.
+func medianAsk(ctx context.Context, from *Net, addr string) (time.Duration, error) {
+	const asks = 21
+	client := &http.Client{Transport: &http.Transport{DialContext: from.dial, MaxIdleConnsPerHost: 1}}
+	defer client.CloseIdleConnections()
+	var all []time.Duration
+	for range asks {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/healthz/live", nil)
+		if err != nil {
+			return 0, err
+		}
+		began := time.Now()
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		_, err = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			return 0, err
+		}
+		all = append(all, time.Since(began))
+	}
+	slices.Sort(all)
+	return all[len(all)/2], nil
 }
 
 // Emulator is the emulator's connection string for the address in front.

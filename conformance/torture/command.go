@@ -121,8 +121,13 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 		return err
 	}
 	c := r.Recovery
-	fmt.Fprintf(w, "\n%d kills, %d nodes, seed %d, %.0f s; ready after %.2f s (at most %.2f), clients served after %.2f s (at most %.2f)\n",
-		r.Kills, r.Nodes, r.Seed, r.Seconds, c.ReadyMedian, c.ReadyMax, c.FlowingMedian, c.FlowingMax)
+	fmt.Fprintf(w, "\n%d outages, %d nodes, seed %d, %.0f s\n", r.Kills, r.Nodes, r.Seed, r.Seconds)
+	if c.FlowingMax > 0 {
+		fmt.Fprintf(w, "ready after %.2f s (at most %.2f), clients served after %.2f s (at most %.2f)\n", c.ReadyMedian, c.ReadyMax, c.FlowingMedian, c.FlowingMax)
+	}
+	if r.Lines != "" {
+		fmt.Fprintln(w, r.Lines)
+	}
 	if c.Switches > 0 {
 		fmt.Fprintf(w, "%d planned switches, clients served after %.2f s (at most %.2f)\n", c.Switches, c.SwitchedMedian, c.SwitchedMax)
 	}

@@ -13,7 +13,11 @@ const (
 	fullMin  = 3 * time.Second
 	fullMax  = 15 * time.Second
 	leaveMax = 48 << 20
+	// leaveToMove is enough for a node that takes no appends any more to hand over.
+	leaveToMove = 8 << 20
 )
+
+const thePrimary = "the primary"
 
 // full takes the room away that a node or the witness has on its disk, under load, and
 // gives it back. While it is the primary's, clients are refused or the other location
@@ -32,6 +36,11 @@ func (p *pair) full(ctx context.Context, rec *recorder, primary *server.Location
 		}
 	}
 	err := wait(ctx, lasts)
+	if err == nil && whose == thePrimary && leave >= leaveToMove && p.random.IntN(2) == 0 {
+		if err = p.moveAway(ctx, rec, primary); err != nil {
+			err = fmt.Errorf("switch away from a full disk: %w", err)
+		}
+	}
 	if err == nil && served {
 		if err = flow(ctx, rec, rec.acknowledged.Load()); err != nil {
 			err = fmt.Errorf("while the disk of %s is full: %w", whose, err)
@@ -48,6 +57,19 @@ func (p *pair) full(ctx context.Context, rec *recorder, primary *server.Location
 	return p.recovers(ctx, rec)
 }
 
+// moveAway switches from a primary whose disk is full: what it keeps free is for this.
+func (p *pair) moveAway(ctx context.Context, rec *recorder, primary *server.Location) error {
+	other := p.Other(primary)
+	if _, err := primary.Switch(ctx, other.Name); err != nil {
+		return err
+	}
+	p.say("the group was switched away from the full disk")
+	if err := p.serves(ctx, other); err != nil || p.stops {
+		return err
+	}
+	return flow(ctx, rec, rec.acknowledged.Load())
+}
+
 // victims draws whose disks are filled, and says whether clients must be served
 // meanwhile.
 func (p *pair) victims(primary *server.Location) (disks []*server.Disk, whose string, served bool) {
@@ -60,7 +82,7 @@ func (p *pair) victims(primary *server.Location) (disks []*server.Disk, whose st
 		one := primary.Nodes[p.random.IntN(len(primary.Nodes))]
 		return disksOf([]*server.Server{one}), "one node of the primary", true
 	default:
-		return disksOf(primary.Nodes), "the primary", false
+		return disksOf(primary.Nodes), thePrimary, false
 	}
 }
 

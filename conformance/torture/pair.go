@@ -24,6 +24,7 @@ type pair struct {
 	skewed   bool // somebody's clock is off
 	random   *rand.Rand
 	delay    time.Duration // each way
+	about    string        // what the pair was told
 	say      func(string, ...any)
 	blows    []blow
 	struck   map[string][]time.Duration // by blow: from its begin until all was well again
@@ -74,9 +75,15 @@ func raisePair(ctx context.Context, o Options) (*pair, error) {
 		return nil, err
 	}
 	p.Delay(p.delay)
-	if p.stops {
-		p.say("while the secondary is away nothing is acknowledged (--when-away stop)")
+	lines := "one network, with proxies between the locations"
+	if namespaces {
+		lines = "a network for each location and the witness"
 	}
+	p.about = fmt.Sprintf("%s; %s; round trip %s", o.Mode, lines, o.RTT)
+	if !p.async {
+		p.about += "; when the secondary is away: " + away
+	}
+	p.say("%s", p.about)
 	for _, why := range p.leftOut {
 		p.say("left out: %s", why)
 	}

@@ -52,6 +52,7 @@ type Report struct {
 	Kills    int                `json:"kills"`
 	Seed     uint64             `json:"seed"`
 	Seconds  float64            `json:"seconds"`
+	Lines    string             `json:"lines,omitempty"` // two locations: what lay between them, and what they were told
 	Recovery Recovery           `json:"recovery"`
 	Verdict  ledger.Verdict     `json:"verdict"`
 	Linear   linear.Verdict     `json:"linear"` // of the sessions
@@ -87,6 +88,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	report := &Report{
 		Nodes: o.Nodes, Kills: len(history.Outages), Seed: o.Seed, Seconds: time.Since(began).Seconds(),
 		Recovery: site.recovery(), Verdict: ledger.Check(history), Linear: linear.Check(history, sessions, sessions), Errors: rec.failures(), Dir: o.Dir,
+	}
+	if p, two := site.(*pair); two {
+		report.Lines = p.about
 	}
 	if report.Good() && !kept {
 		site.fall()

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"weir/face/answer"
+	"weir/internal/groups"
 	"weir/internal/localca"
 	"weir/internal/rendezvous"
 )
@@ -65,6 +66,9 @@ func (l *line) door() (*door, error) {
 			return nil, err
 		}
 		d.token = token // without one the server's refusal says what to do
+	}
+	if d.token != "" && groups.InTheClear(d.url) {
+		fmt.Fprintln(l.Err, groups.ClearWarning(d.url))
 	}
 	return d, nil
 }

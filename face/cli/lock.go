@@ -17,8 +17,8 @@ func (l *line) lock() *cobra.Command {
 		Use: "lock", Short: "Keep resources from being deleted or changed", GroupID: "look",
 		Long: `A lock holds a resource, a group or a subscription, and everything in it, until it is
 taken away: CanNotDelete against deleting, ReadOnly against every change. It holds
-those who manage, here, over the API and with templates; clients go on sending,
-receiving and using the admin API of the Service Bus.`,
+those who manage, here, over the APIs and with templates; clients go on sending and
+receiving.`,
 	}
 	cmd.AddCommand(l.lockSet(), l.lockList(), l.lockRemove())
 	return cmd

@@ -129,6 +129,11 @@ func (r *Round) take(reply Reply) {
 // Look asks what the voters know.
 func (p *Polls) Look(ctx context.Context) Round { return p.Round(ctx, Request{Verb: core.Look}) }
 
+// LookUntil asks what the voters know until that is enough.
+func (p *Polls) LookUntil(ctx context.Context, enough func(core.Poll) bool) Round {
+	return p.round(ctx, Request{Verb: core.Look}, func(r *Round) bool { return enough(r.Poll) })
+}
+
 // ErrLost: no majority granted what was asked for.
 var ErrLost = errors.New("ballot: no majority")
 

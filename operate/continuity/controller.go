@@ -64,7 +64,8 @@ type group struct {
 	peer      groups.Status // what the other location said last
 	peerSaid  bool
 	copying   sync.Mutex
-	stood     bool // the units were told what they are
+	announced string // the step that was logged last
+	stood     bool   // the units were told what they are
 	tidied    time.Time
 	spent     map[string][]int // generations that were not needed any more when that was last looked at
 	documents uint64           // revision of the other location's documents that are copied

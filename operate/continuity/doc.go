@@ -13,11 +13,11 @@
 //  2. A switch passes the term on only when the copies end where the originals do, for
 //     every unit of the group.
 //  3. A change that was interrupted leaves one location primary or none, never two; it
-//     is begun again by asking again.
+//     is called off or goes on by itself, or when it is asked for again.
 //  4. What is declared about the units arrives in the secondary before a switch does.
 //
 // It refuses to promote without a majority unless told that the other location does
-// not serve, and to know what a unit holds.
+// not serve, and to know what a unit holds. What is decided is decided by package core.
 package continuity
 
 import (

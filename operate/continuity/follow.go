@@ -128,21 +128,18 @@ func (g *group) probe(ctx context.Context, cfg config) (*groups.Status, error) {
 
 // do does a step.
 func (g *group) do(ctx context.Context, cfg config, v core.View, s core.Step) error {
-	switch s.Do {
-	case core.Copying:
+	if s.Do == core.Copying {
 		ctx, cancel := context.WithTimeout(ctx, askTimeout)
 		defer cancel()
 		return g.copyDocuments(ctx, cfg, false)
-	case core.Part:
-		g.c.log.Error("this location has records that the primary does not have; it copies nothing until somebody decides about them", "group", g.name, "unit", s.Unit)
+	}
+	g.announce(v, s)
+	switch s.Do {
 	case core.Undo, core.CallOff, core.Outbid, core.TakeOver:
 		if !g.changing.TryLock() {
 			return nil
 		}
 		defer g.changing.Unlock()
-		g.c.log.Warn("a continuity group is about to "+string(s.Do), "group", g.name, "term", v.Note.Term)
-	case core.Yield, core.Learn, core.Claim:
-		g.c.log.Info("a continuity group is about to "+string(s.Do), "group", g.name, "of", s.Holder, "term", s.Term)
 	}
 	if s.Do == core.TakeOver {
 		g.takeOver(ctx, cfg, v.Note)
@@ -151,6 +148,20 @@ func (g *group) do(ctx context.Context, cfg config, v core.View, s core.Step) er
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	return core.Do(g.hands(ctx), g.coreOf(cfg), v, s)
+}
+
+// announce logs a step, once when it is tried again and again.
+func (g *group) announce(v core.View, s core.Step) {
+	what := fmt.Sprintf("%s %d %d %s", s.Do, v.Note.Term, s.Term, s.Unit)
+	if what == g.announced {
+		return
+	}
+	g.announced = what
+	if s.Do == core.Part {
+		g.c.log.Error("this location has records that the primary does not have; it copies nothing until somebody decides about them", "group", g.name, "unit", s.Unit)
+		return
+	}
+	g.c.log.Warn("a continuity group has something to do: "+string(s.Do), "group", g.name, "term", v.Note.Term, "phase", v.Note.Phase, "other", s.Term)
 }
 
 // carryOrder asks the primary to record again what a copy that began with a snapshot

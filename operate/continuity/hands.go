@@ -97,7 +97,13 @@ func (h *hands) Carry(unit string) error {
 }
 
 // Look implements core.Hands.
-func (h *hands) Look() ballotcore.Poll { return h.g.polls(h.cfg).Look(h.ctx).Poll }
+func (h *hands) Look(enough func(ballotcore.Poll) bool) ballotcore.Poll {
+	polls := h.g.polls(h.cfg)
+	if enough == nil {
+		return polls.Look(h.ctx).Poll
+	}
+	return polls.LookUntil(h.ctx, enough).Poll
+}
 
 // Acquire implements core.Hands.
 func (h *hands) Acquire(term uint64) (ballotcore.Poll, error) {

@@ -69,8 +69,8 @@ const (
 	batchMax       = 500 // resources put as one
 	answerWait     = 1500 * time.Millisecond
 	appliedWait    = 5 * time.Second
-	operationsMax  = 2000 // told of one deployment
-	templateKept   = 128 << 10
+	operationsMax  = 10_000 // told of one deployment
+	templateKept   = 1 << 20
 	deploymentType = "Microsoft.Resources/deployments"
 )
 

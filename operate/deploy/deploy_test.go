@@ -158,6 +158,26 @@ func TestNested(t *testing.T) {
 	}
 }
 
+// TestNestedKnownLater: a nested template whose resources depend on what is deployed is
+// checked as far as it is known, and expanded again when it is.
+func TestNestedKnownLater(t *testing.T) {
+	e := newEstate(t)
+	template := head + `"resources": [` + resourceOf("houses", "a", "") + `,
+{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "properties": {"mode": "Incremental", "expressionEvaluationOptions": {"scope": "inner"},
+ "parameters": {"street": {"value": "[reference('a').address]"}},
+ "template": {"contentVersion": "1.0.0.0", "parameters": {"street": {"type": "string"}},
+  "resources": [` + resourceOf("houses/rooms", "[concat('a/', replace(parameters('street'), ' ', '-'))]", `"condition": "[contains(parameters('street'), 'street')]", "properties": {"size": "[length(parameters('street'))]"}`) + `],
+  "outputs": {"room": {"type": "string", "value": "[replace(parameters('street'), ' ', '-')]"}}}}},
+` + resourceOf("houses", "b", `"properties": {"owner": "[reference('inner').outputs.room.value]"}`) + `]}`
+	a := e.deploy(t, "d", body(template))
+	if a.Properties.ProvisioningState != "Succeeded" {
+		t.Fatalf("%+v", a.Properties)
+	}
+	if got := e.property(t, "houses/a/rooms/a-street", "size") + " " + e.property(t, "houses/b", "owner"); got != "8 a-street" {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestComplete deletes what is not in the template, but what comes of itself with what is.
 func TestComplete(t *testing.T) {
 	e := newEstate(t)
@@ -212,12 +232,32 @@ func TestWhatIf(t *testing.T) {
 			told = append(told, fmt.Sprintf("%s %s %v %v", d.PropertyChangeType, d.Path, d.Before, d.After))
 		}
 	}
-	want := "Create c; Modify a; Modify properties.floors 2 3; Modify tags.x 1 2; Create tags.y <nil> 3; Modify properties.owner <nil> (known once it is deployed); Ignore b"
+	want := "Create c; Modify a; Modify properties.floors 2 3; Modify tags.x 1 2; Create tags.y <nil> 3; Create properties.owner <nil> (known once it is deployed); Ignore b"
 	if got := strings.Join(told, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got := e.property(t, "houses/a", "floors"); got != "2" {
 		t.Errorf("what if changed something: %s", got)
+	}
+}
+
+// TestNoFalseDrift: what was deployed is as the template has it, where values come from
+// what is deployed too.
+func TestNoFalseDrift(t *testing.T) {
+	e := newEstate(t)
+	b := body(head + `"resources": [` + resourceOf("houses", "a", "") + `,
+` + resourceOf("houses/rooms", "a/one", `"properties": {"size": 5, "label": "[reference('a').address]", "must": "[listKeys(resourceId('Test.Town/houses/keys', 'a', 'master'), '2026-01-01').primaryKey]"}`) + `]}`)
+	e.deploy(t, "d", b)
+	data, err := e.WhatIf(t.Context(), Asker{}, group, "d", b)
+	if err != nil || strings.Count(string(data), `"NoChange"`) != 2 || strings.Contains(string(data), `"delta"`) {
+		t.Errorf("%s (%v)", data, err)
+	}
+	if _, err := e.registry.Patch(t.Context(), resource.MustID(group.String()+"/providers/Test.Town/houses/a/rooms/one"), []byte(`{"properties": {"label": "another"}}`), resource.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	data, err = e.WhatIf(t.Context(), Asker{}, group, "d", b)
+	if err != nil || !strings.Contains(string(data), `"before":"another","after":"a street"`) {
+		t.Errorf("%s (%v)", data, err)
 	}
 }
 
@@ -228,7 +268,7 @@ func TestWhoMay(t *testing.T) {
 	e := newEstate(t, func(o *Options) {
 		o.Audit = log
 		o.Authorize = func(p identity.Principal, action, scope string) error {
-			if p.Name == "guest" && action == "Test.Town/houses/rooms/write" {
+			if p.Name == "guest" && (action == "Test.Town/houses/rooms/write" || action == "Microsoft.Resources/deployments/write" && strings.Contains(scope, "/other/")) {
 				return fault.New(fault.Forbidden, "The guest may not.")
 			}
 			return nil
@@ -241,6 +281,11 @@ func TestWhoMay(t *testing.T) {
 	if got := e.property(t, "houses/a", "colour"); !strings.Contains(got, "not found") {
 		t.Errorf("half of it was put: %s", got)
 	}
+	nested := body(head + `"resources": [{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "inner", "resourceGroup": "other", "properties": {"mode": "Incremental", "template": {"contentVersion": "1.0.0.0", "resources": []}}}]}`)
+	if _, _, err := e.Put(t.Context(), Asker{Principal: identity.Principal{Name: "guest"}}, group, "n", nested); !fault.Is(err, fault.Forbidden) {
+		t.Errorf("the guest, in another group: %v", err)
+	}
+	log.lines = log.lines[:1]
 	if _, _, err := e.Put(t.Context(), Asker{Principal: identity.Principal{Name: "host"}}, group, "d", b); err != nil {
 		t.Errorf("the host: %v", err)
 	}
@@ -367,6 +412,13 @@ func TestManyAreFew(t *testing.T) {
 	a := e.deploy(t, "many", body(head+`"resources": [`+resourceOf("houses", "h", "")+`, `+resourceOf("houses/rooms", "[concat('h/r', copyIndex())]", `"copy": {"name": "r", "count": 499}, "dependsOn": ["h"]`)+`]}`))
 	if a.Properties.ProvisioningState != "Succeeded" || len(a.Properties.OutputResources) != 500 {
 		t.Fatalf("%+v", a.Properties.Error)
+	}
+	doc, err := e.registry.Get(t.Context(), resource.MustID(group.String()+"/providers/"+deploymentType+"/many"))
+	if err != nil || !strings.HasPrefix(doc.String("content"), squeezedMark) || len(doc.String("content")) > 30<<10 {
+		t.Errorf("kept in %d bytes (%v)", len(doc.String("content")), err)
+	}
+	if ops, err := e.Operations(t.Context(), group, "many"); err != nil || len(ops) != 500 {
+		t.Errorf("%d operations (%v)", len(ops), err)
 	}
 	if n := e.unit.calls - before; n > 8 {
 		t.Errorf("%d changes of the registry for 500 resources", n)

@@ -16,7 +16,7 @@ import (
 // Put checks a deployment whole and begins it. A short one has ended when it is
 // answered; of the others the document says that they run.
 func (d *Deployments) Put(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (json.RawMessage, bool, error) {
-	p, _, err := d.prepare(ctx, who, scope, name, body)
+	p, _, err := d.prepare(ctx, who, scope, name, body, false)
 	if err != nil {
 		return nil, false, err
 	}
@@ -24,9 +24,6 @@ func (d *Deployments) Put(ctx context.Context, who Asker, scope resource.ID, nam
 	r := newRun(d, who, p, p.id, p.name, p.mode, p.plan)
 	r.ctx, r.cancel = context.WithCancel(context.WithoutCancel(ctx)) // what the request says of itself is good for its resources too
 	stop := context.AfterFunc(d.life, r.cancel)
-	if r.location == "" && scope.ResourceGroup() == "" {
-		r.location = d.o.Location
-	}
 	if err := d.open(r); err != nil {
 		stop()
 		r.cancel()
@@ -112,7 +109,7 @@ func (d *Deployments) Cancel(ctx context.Context, who Asker, scope resource.ID, 
 
 // Validate checks a deployment whole and shows it as it would be.
 func (d *Deployments) Validate(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (json.RawMessage, error) {
-	p, _, err := d.prepare(ctx, who, scope, name, body)
+	p, _, err := d.prepare(ctx, who, scope, name, body, false)
 	if err != nil {
 		return nil, err
 	}

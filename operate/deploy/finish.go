@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 func (r *run) whole() {
 	defer r.d.close(r)
 	r.play()
+	r.d.inForce(r.ctx, slices.Collect(maps.Values(r.later)))
 	if r.mode == "Complete" && !r.unfinished() {
 		r.deleteOthers()
 	}
@@ -111,10 +113,38 @@ func (d *Deployments) put(ctx context.Context, who Asker, docs []resource.Docume
 		outcome = audit.Failed
 	}
 	d.noteAll(ctx, who, docs, outcome, err)
-	if err == nil {
-		d.inForce(ctx, ids)
-	}
 	return results, err
+}
+
+// putAll puts resources as one. What is at the top (a namespace) is waited for until it is
+// in force, for others may ask it what it says of itself; what lies in it is waited for
+// at the end.
+func (r *run) putAll(docs []resource.Document) ([]resource.Result, error) {
+	results, err := r.d.put(r.ctx, r.who, docs)
+	if err != nil {
+		return nil, err
+	}
+	var now []resource.ID
+	for _, doc := range docs {
+		top := topOf(doc.ID)
+		if top.Equal(doc.ID) {
+			now = append(now, top)
+			delete(r.later, top.Key())
+		} else {
+			r.later[top.Key()] = top
+		}
+	}
+	r.d.inForce(r.ctx, now)
+	return results, nil
+}
+
+// topOf is the resource at the top that one lies in.
+func topOf(id resource.ID) resource.ID {
+	top := id
+	for up := top.Parent(); len(up.Names()) > 0; up = up.Parent() {
+		top = up
+	}
+	return top
 }
 
 // noteWriters is how many entries wait for the log at once.
@@ -138,23 +168,14 @@ func (d *Deployments) noteAll(ctx context.Context, who Asker, docs []resource.Do
 
 // inForce waits until what was put is served.
 func (d *Deployments) inForce(ctx context.Context, ids []resource.ID) {
-	if d.o.Applied == nil {
+	if d.o.Applied == nil || len(ids) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, appliedWait)
 	defer cancel()
-	seen := map[string]bool{}
 	for _, id := range ids {
-		top := id
-		for up := top.Parent(); len(up.Names()) > 0; up = up.Parent() {
-			top = up
-		}
-		if seen[top.Key()] {
-			continue
-		}
-		seen[top.Key()] = true
-		if err := d.o.Applied(ctx, top); err != nil {
-			d.o.Logger.Warn("what was deployed is declared and not in force yet", "resource", top.String(), "error", fault.Detail(err))
+		if err := d.o.Applied(ctx, id); err != nil {
+			d.o.Logger.Warn("what was deployed is declared and not in force yet", "resource", id.String(), "error", fault.Detail(err))
 		}
 	}
 }

@@ -1,9 +1,13 @@
 package deploy
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -80,15 +84,57 @@ func (d *Deployments) keep(ctx context.Context, doc resource.Document) error {
 func packed(doc resource.Document) resource.Document {
 	doc.Properties = map[string]any{
 		"provisioningState": doc.Properties["provisioningState"], "timestamp": doc.Properties["timestamp"],
-		"content": template.JSON(template.FromPlain(doc.Properties)),
+		"content": squeezed(template.JSON(template.FromPlain(doc.Properties))),
 	}
 	return doc
+}
+
+// What is longer than plainMax is kept compressed: the operations of many resources are
+// much alike.
+const (
+	plainMax     = 32 << 10
+	squeezedMark = "gzip:"
+	contentMax   = 64 << 20 // of what is unpacked
+)
+
+func squeezed(text string) string {
+	if len(text) <= plainMax {
+		return text
+	}
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := io.WriteString(w, text)
+	if err != nil || w.Close() != nil {
+		return text // into memory: it does not fail
+	}
+	return squeezedMark + base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func unsqueezed(text string) (string, error) {
+	rest, ok := strings.CutPrefix(text, squeezedMark)
+	if !ok {
+		return text, nil
+	}
+	data, err := base64.StdEncoding.DecodeString(rest)
+	if err != nil {
+		return "", err
+	}
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return "", err
+	}
+	plain, err := io.ReadAll(io.LimitReader(r, contentMax))
+	return string(plain), err
 }
 
 func unpacked(doc resource.Document) (resource.Document, error) {
 	content := doc.String("content")
 	if content == "" {
 		return doc, nil
+	}
+	content, err := unsqueezed(content)
+	if err != nil {
+		return doc, fault.Wrap(fault.Damaged, err, "The deployment %s cannot be read.", doc.Name())
 	}
 	v, err := jsonc.Parse([]byte(content))
 	if err != nil {

@@ -16,7 +16,8 @@ type prepared struct {
 	plan     *template.Plan
 	skipped  map[string]string // why a resource is left out, by its id in lower case
 	warnings []string
-	puts     []put // everything that is put, nested deployments' too
+	puts     []put    // everything that is put, nested deployments' too
+	nested   []string // ids of nested deployments
 }
 
 // put is one resource as it will be put, as far as that is known.
@@ -26,8 +27,9 @@ type put struct {
 	unknown  []string
 }
 
-// prepare reads and checks a deployment whole.
-func (d *Deployments) prepare(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (*prepared, []resource.Result, error) {
+// prepare reads and checks a deployment whole. live asks for the values of what is there
+// already where the template refers to it: as it is now, not as it will be.
+func (d *Deployments) prepare(ctx context.Context, who Asker, scope resource.ID, name string, body []byte, live bool) (*prepared, []resource.Result, error) {
 	r, err := d.read(scope, name, body)
 	if err != nil {
 		return nil, nil, err
@@ -42,7 +44,11 @@ func (d *Deployments) prepare(ctx context.Context, who Asker, scope resource.ID,
 	if len(problems) > 0 {
 		return nil, nil, invalid(problems)
 	}
-	if problems = d.probe(p, p.plan); len(problems) > 0 {
+	look := &probing{d: d, p: p, outputs: map[string]*template.Object{}}
+	if live {
+		look.live = &asking{ctx, newRun(d, who, p, p.id, p.name, p.mode, p.plan)}
+	}
+	if problems = look.plan(p.plan); len(problems) > 0 {
 		return nil, nil, invalid(problems)
 	}
 	results, err := d.try(ctx, who, p)
@@ -115,18 +121,13 @@ func (p *prepared) reachable(id string) string {
 	return ""
 }
 
-// probe evaluates what is open with a runtime that knows what can be known before
+// probing is a Runtime for before: it evaluates what is open with what can be known before
 // anything is put: which resources can be asked, and outputs of nested deployments.
-func (d *Deployments) probe(p *prepared, plan *template.Plan) (problems template.Problems) {
-	look := &probing{d: d, p: p, outputs: map[string]*template.Object{}}
-	return look.plan(plan)
-}
-
-// probing is a Runtime for before.
 type probing struct {
 	d       *Deployments
 	p       *prepared
 	outputs map[string]*template.Object // of nested deployments, by id
+	live    *asking                     // asks what is there; nil: nothing is asked
 }
 
 func (l *probing) plan(plan *template.Plan) (problems template.Problems) {
@@ -134,6 +135,7 @@ func (l *probing) plan(plan *template.Plan) (problems template.Problems) {
 		switch {
 		case r.Off || r.Existing || r.ID == "" || l.p.skipped[strings.ToLower(r.ID)] != "":
 		case r.Nested != nil:
+			l.p.nested = append(l.p.nested, r.ID)
 			nested, more := r.Nest(l)
 			problems = append(problems, more...)
 			problems = append(problems, l.plan(nested.Plan)...)
@@ -180,7 +182,7 @@ func (l *probing) usable(o template.Output) string {
 }
 
 // Reference refuses what is left out, and leaves open the rest but outputs.
-func (l *probing) Reference(id, _ string, full bool) (any, error) {
+func (l *probing) Reference(id, version string, full bool) (any, error) {
 	if why := l.p.reachable(id); why != "" {
 		return nil, fmt.Errorf("reference() of %s can not be given: %s", id, why)
 	}
@@ -190,6 +192,11 @@ func (l *probing) Reference(id, _ string, full bool) (any, error) {
 			return template.NewObject("id", id, "properties", properties), nil
 		}
 		return properties, nil
+	}
+	if l.live != nil {
+		if v, err := l.live.Reference(id, version, full); err == nil {
+			return v, nil
+		}
 	}
 	return &template.Unknown{Text: "[reference('" + id + "')]"}, nil
 }
@@ -205,6 +212,11 @@ func (l *probing) List(action, id, _ string, _ any) (any, error) {
 // try holds everything that is known against the registry, and asks whether whoever
 // deploys may put it.
 func (d *Deployments) try(ctx context.Context, who Asker, p *prepared) ([]resource.Result, error) {
+	for _, id := range p.nested {
+		if err := d.may(ctx, who, deploymentType+"/write", id); err != nil {
+			return nil, err
+		}
+	}
 	docs := make([]resource.Document, 0, len(p.puts))
 	unknown := map[string][]string{}
 	var ids []resource.ID
@@ -237,7 +249,7 @@ func (d *Deployments) try(ctx context.Context, who Asker, p *prepared) ([]resour
 		return one.Path != "" && within(one.Path, unknown[one.ID])
 	})
 	if len(real) == 0 {
-		return nil, nil
+		return d.tryRest(ctx, docs, problems)
 	}
 	for i := range real {
 		if p.flat() {
@@ -245,6 +257,26 @@ func (d *Deployments) try(ctx context.Context, who Asker, p *prepared) ([]resour
 		}
 	}
 	return nil, real.Fault()
+}
+
+// tryRest tries again without the resources that cannot be judged yet, and what lies in
+// them: for what would become of the others.
+func (d *Deployments) tryRest(ctx context.Context, docs []resource.Document, problems resource.Problems) ([]resource.Result, error) {
+	open := map[string]bool{}
+	for _, one := range problems {
+		open[one.ID] = true
+	}
+	rest := slices.DeleteFunc(slices.Clone(docs), func(doc resource.Document) bool {
+		return slices.ContainsFunc(docs, func(other resource.Document) bool { return open[label(other)] && other.ID.Contains(doc.ID) })
+	})
+	if len(rest) == 0 {
+		return nil, nil
+	}
+	results, err := d.o.Registry.Try(ctx, rest)
+	if len(problemsOf(err)) > 0 {
+		return nil, nil // what is left out is missed: it is judged when it is put
+	}
+	return results, err
 }
 
 // flat says that lines tell nothing: the template came on one.

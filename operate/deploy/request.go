@@ -42,7 +42,9 @@ func (d *Deployments) read(scope resource.ID, name string, body []byte) (request
 	if properties == nil || properties.Kind != jsonc.Object {
 		return r, fault.New(fault.Invalid, "A deployment is {\"properties\": {\"mode\": \"Incremental\", \"template\": {...}, \"parameters\": {...}}}.")
 	}
-	r.location = whole.Get("location").Str()
+	if r.location = whole.Get("location").Str(); r.location == "" && scope.ResourceGroup() == "" {
+		r.location = d.o.Location
+	}
 	if tags := whole.Get("tags"); tags != nil {
 		r.tags = map[string]string{}
 		for _, f := range tags.Fields {

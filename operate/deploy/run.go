@@ -50,6 +50,8 @@ type run struct {
 	outputs    []template.Output
 	warnings   []string
 	failure    *failure
+
+	later map[string]resource.ID // what must be in force at the end; play's alone
 }
 
 // operation is what became of one resource.
@@ -102,7 +104,7 @@ func (f *failure) value() map[string]any {
 func newRun(d *Deployments, who Asker, p *prepared, id resource.ID, name, mode string, plan *template.Plan) *run {
 	now := d.o.Now().UTC()
 	r := &run{d: d, who: who, prepared: p, id: id, name: name, mode: mode, plan: plan, location: plan.Options.Location, done: make(chan struct{}), state: stateRunning, begun: now, changed: now,
-		byResource: map[*template.Resource]*operation{}, inner: map[string]*template.Object{}}
+		byResource: map[*template.Resource]*operation{}, inner: map[string]*template.Object{}, later: map[string]resource.ID{}}
 	for _, one := range plan.Resources {
 		op := &operation{id: one.ID, typ: one.Type, name: one.Name, line: one.Line, state: stateNotStarted, at: now}
 		switch {
@@ -274,7 +276,7 @@ func (r *run) putSet(set []*template.Resource) bool {
 	}
 	r.mark(stateRunning, 0, nil, set...)
 	begun := r.d.o.Now()
-	results, err := r.d.put(r.ctx, r.who, docs)
+	results, err := r.putAll(docs)
 	if err != nil {
 		r.mark(stateNotStarted, 0, nil, set...)
 		return false
@@ -314,7 +316,7 @@ func (r *run) putHalves(set []*template.Resource, docs []resource.Document) {
 		return
 	}
 	begun := r.d.o.Now()
-	results, err := r.d.put(r.ctx, r.who, docs)
+	results, err := r.putAll(docs)
 	switch {
 	case err == nil:
 		r.told(set, results)

@@ -44,7 +44,7 @@ type difference struct {
 
 // WhatIf says what a deployment would change, property by property.
 func (d *Deployments) WhatIf(ctx context.Context, who Asker, scope resource.ID, name string, body []byte) (json.RawMessage, error) {
-	p, results, err := d.prepare(ctx, who, scope, name, body)
+	p, results, err := d.prepare(ctx, who, scope, name, body, true)
 	if err != nil {
 		return nil, err
 	}
@@ -54,11 +54,11 @@ func (d *Deployments) WhatIf(ctx context.Context, who Asker, scope resource.ID, 
 	}
 	changes := []change{}
 	for _, one := range p.puts {
-		doc, ok := after[one.doc.ID.Key()]
-		if !ok {
+		doc, whole := after[one.doc.ID.Key()]
+		if !whole {
 			doc = one.doc
 		}
-		c, err := d.compare(ctx, doc, one.unknown)
+		c, err := d.compare(ctx, doc, one.unknown, whole)
 		if err != nil {
 			return nil, err
 		}
@@ -88,8 +88,9 @@ func (d *Deployments) WhatIf(ctx context.Context, who Asker, scope resource.ID, 
 	return json.Marshal(map[string]any{"status": stateSucceeded, "properties": properties})
 }
 
-// compare holds a document as it would be against what is there.
-func (d *Deployments) compare(ctx context.Context, doc resource.Document, unknown []string) (change, error) {
+// compare holds a document as it would be against what is there. One that is not whole has
+// no defaults yet: what it does not say stays as it is.
+func (d *Deployments) compare(ctx context.Context, doc resource.Document, unknown []string, whole bool) (change, error) {
 	c := change{ResourceID: doc.ID.String(), ChangeType: changeCreate}
 	t, _ := d.o.Registry.Types().Lookup(doc.Type())
 	next := t.Redact(doc)
@@ -105,15 +106,33 @@ func (d *Deployments) compare(ctx context.Context, doc resource.Document, unknow
 		return c, err
 	}
 	c.Delta = differences(flatOf(now), flatOf(next), "")
-	c.Delta = slices.DeleteFunc(c.Delta, func(one difference) bool { return readOnly(t.Fields, one.Path) })
-	for _, path := range unknown {
-		c.Delta = append(c.Delta, difference{Path: path, Type: changeModify, After: "(known once it is deployed)"})
+	c.Delta = slices.DeleteFunc(c.Delta, func(one difference) bool {
+		return readOnly(t.Fields, one.Path) || within(one.Path, unknown) || !whole && one.Type == changeDelete
+	})
+	for _, path := range unknown { // what is there may be what it will be: only what is not there is a change for sure
+		if at(flatOf(now), path) == nil {
+			c.Delta = append(c.Delta, difference{Path: path, Type: changeCreate, After: "(known once it is deployed)"})
+		}
 	}
 	c.ChangeType = changeModify
 	if len(c.Delta) == 0 {
 		c.ChangeType = changeNone
 	}
 	return c, nil
+}
+
+// at finds a value by its path; nil when it is not there.
+func at(m map[string]any, path string) any {
+	var v any = m
+	for _, name := range strings.Split(path, ".") {
+		inner, ok := v.(map[string]any)
+		if !ok {
+			return v // in a list: near enough
+		}
+		name, _, _ = strings.Cut(name, "[")
+		v = inner[name]
+	}
+	return v
 }
 
 // have reads a resource; nil when it is not there.

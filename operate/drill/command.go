@@ -97,6 +97,7 @@ func (f *flags) run(cmd *cobra.Command, group, version string) error {
 	if err != nil {
 		return err
 	}
+	groups.WarnOf(cmd.ErrOrStderr(), places)
 	if len(places) != 2 {
 		return errors.New("a drill is of two locations: name each with --location")
 	}

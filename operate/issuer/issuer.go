@@ -29,6 +29,7 @@ import (
 	"sync"
 	"time"
 
+	"weir/kernel/identity"
 	"weir/kernel/resource"
 	"weir/kernel/resource/access"
 )
@@ -47,6 +48,9 @@ type Options struct {
 	Settled   func(ctx context.Context) error // returns when Directory is as new as the registry
 	// URL is the issuer's address; empty: the one it was asked at.
 	URL string
+	// Federated judges tokens of other platforms, made for one of the audiences; nil: none
+	// is good.
+	Federated func(ctx context.Context, token string, audiences []string) (identity.Principal, error)
 	// Loopback says whether a request came from a program on this machine; nil: none did.
 	Loopback func(*http.Request) bool
 	// Managed gives tokens of managed identities to whoever asks from this machine.

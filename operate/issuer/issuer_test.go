@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -209,6 +210,53 @@ func TestAssertions(t *testing.T) {
 	} {
 		s.refuse(name, s.ask(tokenPath, form), "invalid_client")
 	}
+}
+
+// Workloads of another platform show its token, about whom they are trusted to be.
+func TestFederated(t *testing.T) {
+	const platform, audience = "https://kubernetes.example", access.FederatedAudience
+	s := newStage(t, func(o *Options) {
+		o.Federated = func(_ context.Context, token string, audiences []string) (identity.Principal, error) {
+			c, err := jwt.Parse(token) // believed as it is: package oidc is tested elsewhere
+			if err != nil || !c.Claims.For(audiences) {
+				return identity.Principal{}, errors.New("not for us")
+			}
+			return identity.Principal{Subject: &identity.Subject{Issuer: c.Claims.Issuer, Object: oidc.ObjectID(c.Claims.Issuer, c.Claims.Subject)}}, nil
+		}
+	})
+	const managed = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/worker"
+	worker := s.store.Declare(managed, nil)
+	trusted := map[string]any{"issuer": platform, "subject": "system:serviceaccount:shop:worker"}
+	s.store.Declare(managed+"/federatedIdentityCredentials/k8s", trusted)
+	s.store.Declare(people+"applications/shop/federatedIdentityCredentials/k8s", trusted)
+	s.store.Settle(s.index)
+	if got := s.index.Directory().Platforms; len(got) != 1 || got[0].URL != platform || got[0].Directory {
+		t.Errorf("platforms are %+v", got)
+	}
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	show := func(client string, c jwt.Claims) *httptest.ResponseRecorder {
+		text, err := jwt.Sign(jwt.Header{}, c, key, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := app("client_id", client, "client_assertion", text, "client_assertion_type", assertionType)
+		form.Del("client_secret")
+		return s.ask(tokenPath, form)
+	}
+	good := jwt.Claims{Issuer: platform, Subject: "system:serviceaccount:shop:worker", Audience: jwt.Texts{audience}}
+	if p := s.good(show(worker.String("clientId"), good), door); p.Subject.Object != worker.String("principalId") {
+		t.Errorf("%+v", p.Subject)
+	}
+	if p := s.good(show(appID, good), door); p.Subject.App != appID {
+		t.Errorf("%+v", p.Subject)
+	}
+	other, elsewhere, foreign := good, good, good
+	other.Subject, elsewhere.Audience, foreign.Issuer = "system:serviceaccount:shop:other", jwt.Texts{"https://kubernetes.example"}, "https://other.example"
+	for name, c := range map[string]jwt.Claims{"another subject": other, "another audience": elsewhere, "another platform": foreign} {
+		s.refuse(name, show(worker.String("clientId"), c), "invalid_client")
+		s.refuse(name, show(appID, c), "invalid_client")
+	}
+	s.refuse("the default identity", show(access.DefaultClientID, good), "invalid_client")
 }
 
 func challenge() string {

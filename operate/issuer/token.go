@@ -13,6 +13,7 @@ import (
 
 	"weir/internal/secrethash"
 	"weir/kernel/identity/jwt"
+	"weir/kernel/identity/oidc"
 	"weir/kernel/resource/access"
 )
 
@@ -76,7 +77,14 @@ func (s *Issuer) token(w http.ResponseWriter, r *http.Request) {
 
 // clientCredentials gives an application a token for itself.
 func (s *Issuer) clientCredentials(w http.ResponseWriter, r *http.Request, form url.Values) {
-	a, ok := s.client(w, r, form, true)
+	m, ofPlatform := s.workloadOf(form)
+	var a access.App
+	var ok bool
+	if !ofPlatform {
+		a, ok = s.client(w, r, form, true)
+	} else if ok = s.federated(r, m.Federated, form); !ok {
+		s.disproved(w, r, m.Client)
+	}
 	if !ok {
 		return
 	}
@@ -85,7 +93,11 @@ func (s *Issuer) clientCredentials(w http.ResponseWriter, r *http.Request, form 
 		fail(w, http.StatusBadRequest, badScope)
 		return
 	}
-	token, err := s.sign(r, ofApp(a, want.Audience), accessFor)
+	claims := ofApp(a, want.Audience)
+	if ofPlatform {
+		claims = ofManaged(m, want.Audience)
+	}
+	token, err := s.sign(r, claims, accessFor)
 	if err != nil {
 		s.unavailable(w, err)
 		return
@@ -107,8 +119,7 @@ func (s *Issuer) client(w http.ResponseWriter, r *http.Request, form url.Values,
 			id = t.Claims.Subject
 		}
 	}
-	place := "client " + id + " " + peer(r)
-	if s.failures.full(place, s.o.Now()) {
+	if s.failures.full(clientPlace(id, r), s.o.Now()) {
 		w.Header().Set("Retry-After", "60")
 		fail(w, http.StatusTooManyRequests, tooOften)
 		return access.App{}, false
@@ -117,7 +128,7 @@ func (s *Issuer) client(w http.ResponseWriter, r *http.Request, form url.Values,
 	good := false
 	switch secret := form.Get("client_secret"); {
 	case assertion != "":
-		good = s.asserted(r, a, form) && known
+		good = (s.asserted(r, a, form) || s.federated(r, a.Federated, form)) && known
 	case secret != "":
 		good = s.secret(r, a, secret) && known
 	case !must && known && a.Public:
@@ -126,11 +137,43 @@ func (s *Issuer) client(w http.ResponseWriter, r *http.Request, form url.Values,
 	if good && a.Enabled {
 		return a, true
 	}
-	s.failures.add(place, s.o.Now())
-	s.refused(r, id, "the application did not prove itself")
-	fail(w, http.StatusUnauthorized, badClient)
+	s.disproved(w, r, id)
 	return access.App{}, false
 }
+
+// clientPlace is what failures of an application are counted by.
+func clientPlace(id string, r *http.Request) string { return "client " + id + " " + peer(r) }
+
+// disproved refuses who did not prove to be an application.
+func (s *Issuer) disproved(w http.ResponseWriter, r *http.Request, id string) {
+	s.failures.add(clientPlace(id, r), s.o.Now())
+	s.refused(r, id, "the application did not prove itself")
+	fail(w, http.StatusUnauthorized, badClient)
+}
+
+// workloadOf is the managed identity that a workload of another platform asks to be.
+func (s *Issuer) workloadOf(form url.Values) (access.Managed, bool) {
+	m, ok := s.o.Directory().Managed(form.Get("client_id"))
+	return m, ok && form.Get("client_assertion") != "" && len(m.Federated) > 0
+}
+
+// federated says whether the request's assertion is a token of a platform, about whom it
+// is trusted to be.
+func (s *Issuer) federated(r *http.Request, trusted []access.Federated, form url.Values) bool {
+	if s.o.Federated == nil || form.Get("client_assertion_type") != assertionType {
+		return false
+	}
+	for _, f := range trusted {
+		p, err := s.o.Federated(r.Context(), form.Get("client_assertion"), f.Audiences)
+		if err == nil && p.Subject.Issuer == f.Issuer && p.Subject.Object == oidc.ObjectID(f.Issuer, f.Subject) {
+			return true
+		}
+	}
+	return false
+}
+
+// assertionType is how a request says that its assertion is a token.
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 func (s *Issuer) refused(r *http.Request, who, why string) {
 	s.log.Info("no token was given", "to", shown(who), "reason", why, "peer", peer(r))
@@ -188,7 +231,7 @@ const assertionFor = time.Hour
 // asserted says whether the application signed the request's assertion with a key of
 // its own (RFC 7523), for this endpoint and for the first time.
 func (s *Issuer) asserted(r *http.Request, a access.App, form url.Values) bool {
-	if form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
+	if form.Get("client_assertion_type") != assertionType {
 		return false
 	}
 	t, err := jwt.Parse(form.Get("client_assertion"))

@@ -142,6 +142,7 @@ func (f *flags) run(cmd *cobra.Command, types []*resource.Type) error {
 	if err != nil {
 		return &Exit{ExitUsage, err}
 	}
+	groups.WarnOf(cmd.ErrOrStderr(), o.Locations)
 	o.Types = types
 	r := core.Judge(time.Now(), Look(cmd.Context(), o))
 	if err := cmd.Context().Err(); err != nil {

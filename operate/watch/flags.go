@@ -83,7 +83,9 @@ func (f *flags) options(talk io.Writer) (Options, error) {
 	places, trust, err := f.Read()
 	if err != nil {
 		errs = append(errs, err)
-	} else if len(places) == 0 {
+	}
+	groups.WarnOf(talk, places)
+	if err == nil && len(places) == 0 {
 		refuse("a watchdog needs something to watch: name each location with --location")
 	}
 	if o.Locations = places; o.Every <= 0 || f.within <= 0 || o.Limits.Rounds < 1 || o.Limits.Good < 1 || o.Limits.Silence <= 0 {

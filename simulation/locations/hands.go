@@ -148,8 +148,8 @@ func (h *hands) Carry(unit string) error {
 }
 
 // Look implements core.Hands.
-func (h *hands) Look() ballotcore.Poll {
-	return h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, nil).poll
+func (h *hands) Look(enough func(ballotcore.Poll) bool) ballotcore.Poll {
+	return h.c.round(h.p, ballotcore.Request{Verb: ballotcore.Look}, func(p *ballotcore.Poll) bool { return enough != nil && enough(*p) }).poll
 }
 
 // Acquire implements core.Hands, as package ballot does.

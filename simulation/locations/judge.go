@@ -287,7 +287,7 @@ func (j *judge) bounded(y *history, l, before *shelf, lost uint64) {
 	case j.of(y.term).half:
 	case lag.Acked == 0:
 		j.counts["lost more than was known"]++ // since its last start it had not heard of the other location
-	case lost > lag.Messages && lag.Estimated:
+	case lag.Estimated && (lost > lag.Messages || lost > j.w.terms.LagMessages+slackMax):
 		j.counts["lost more than was estimated"]++ // what was there before its last start it counts by records
 	case lost > lag.Messages:
 		j.violation("%d messages and settlements of %s were lost, %s showed a lag of %d (acknowledged %d of %d)", lost, l.unit, before.site.name, lag.Messages, lag.Acked, lag.End)

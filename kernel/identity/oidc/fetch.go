@@ -2,6 +2,8 @@ package oidc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,12 +27,24 @@ const (
 // FetchOptions say how providers are reached.
 type FetchOptions struct {
 	Transport http.RoundTripper // nil: the usual one
+	// Shelf keeps key sets over a restart; nil: they are forgotten with the process.
+	Shelf Shelf
 }
 
-type fetcher struct{ client *http.Client }
+// Shelf keeps texts by name. What it gives back is judged like what comes from the
+// provider itself, so it must be as safe from others as the rest of a server's data.
+type Shelf interface {
+	Load(name string) ([]byte, error)
+	Save(name string, data []byte) error
+}
+
+type fetcher struct {
+	client *http.Client
+	shelf  Shelf
+}
 
 func newFetcher(o FetchOptions) fetcher {
-	return fetcher{&http.Client{Transport: o.Transport, Timeout: fetchTimeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
+	return fetcher{shelf: o.Shelf, client: &http.Client{Transport: o.Transport, Timeout: fetchTimeout, CheckRedirect: func(r *http.Request, via []*http.Request) error {
 		if len(via) > redirectsMax {
 			return errors.New("too many redirections")
 		}
@@ -38,8 +52,8 @@ func newFetcher(o FetchOptions) fetcher {
 	}}}
 }
 
-// keys finds and reads the key set of an issuer.
-func (f fetcher) keys(ctx context.Context, i Issuer) ([]jwt.Key, error) {
+// keys finds and reads the key set of an issuer, and puts it on the shelf.
+func (f fetcher) keys(ctx context.Context, i Issuer, now time.Time) ([]jwt.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	at := i.KeysURL
@@ -57,7 +71,49 @@ func (f fetcher) keys(ctx context.Context, i Issuer) ([]jwt.Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
+	f.put(i, shelved{i.URL, i.KeysURL, now, data})
 	return keys, nil
+}
+
+// shelved is a key set and when it was fetched.
+type shelved struct {
+	Issuer  string          `json:"issuer"`
+	KeysURL string          `json:"jwksUri,omitempty"`
+	Fetched time.Time       `json:"fetched"`
+	Keys    json.RawMessage `json:"keys"`
+}
+
+// shelfName is where an issuer's keys are.
+func shelfName(i Issuer) string {
+	sum := sha256.Sum256([]byte(i.URL + "\x00" + i.KeysURL))
+	return hex.EncodeToString(sum[:16])
+}
+
+func (f fetcher) put(i Issuer, s shelved) {
+	if f.shelf == nil {
+		return
+	}
+	if data, err := json.Marshal(s); err == nil {
+		_ = f.shelf.Save(shelfName(i), data) // then they are forgotten with the process
+	}
+}
+
+// taken are the keys on the shelf, and when they were fetched; none when there are none
+// that can be read.
+func (f fetcher) taken(i Issuer) ([]jwt.Key, time.Time) {
+	if f.shelf == nil {
+		return nil, time.Time{}
+	}
+	data, err := f.shelf.Load(shelfName(i))
+	var s shelved
+	if err != nil || json.Unmarshal(data, &s) != nil || s.Issuer != i.URL || s.KeysURL != i.KeysURL {
+		return nil, time.Time{}
+	}
+	keys, err := jwt.ParseSet(s.Keys)
+	if err != nil {
+		return nil, time.Time{}
+	}
+	return keys, s.Fetched
 }
 
 // discover reads where an issuer has its keys, and that it is the one we mean.

@@ -96,7 +96,7 @@ func (s *source) find(h jwt.Header, now time.Time) (found []jwt.Key, fetching bo
 
 // renew fetches the keys. What was there stays when that fails.
 func (s *source) renew(now time.Time) {
-	keys, err := s.verifier.fetch.keys(s.verifier.life, s.issuer)
+	keys, err := s.verifier.fetch.keys(s.verifier.life, s.issuer, now)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.failure = err; err == nil {

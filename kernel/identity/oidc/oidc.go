@@ -6,8 +6,8 @@
 //  1. A token is good when a key of its issuer signed it, its time has come and is not
 //     over, and it was made for one of the audiences of the door it was shown at. The
 //     signature is judged first: nobody learns more from a forged token.
-//  2. Keys are fetched by discovery, kept, and used while the provider is down, for
-//     KeysKeptFor. A key id that is not known fetches them anew, no more often than
+//  2. Keys are fetched by discovery, kept, over a restart too where there is a Shelf, and
+//     used while the provider is down, for KeysKeptFor. A key id that is not known fetches them anew, no more often than
 //     fetchEvery; who shows invented ids does not make us knock at the provider.
 //  3. Everything that is fetched is bounded, in size and time, and comes by HTTPS or
 //     from this machine.
@@ -114,6 +114,7 @@ func (v *Verifier) Trust(list []Issuer) {
 			s = have
 		} else {
 			s = &source{issuer: i, verifier: v}
+			s.keys, s.seen = v.fetch.taken(i)
 		}
 		for _, name := range i.Aliases() {
 			next[name] = s

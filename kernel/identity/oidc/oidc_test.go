@@ -237,6 +237,57 @@ func TestKeysComeAndGo(t *testing.T) {
 	})
 }
 
+// shelf keeps key sets in a map.
+type shelf map[string][]byte
+
+func (s shelf) Load(name string) ([]byte, error) {
+	if data, ok := s[name]; ok {
+		return data, nil
+	}
+	return nil, errors.New("there is none")
+}
+
+func (s shelf) Save(name string, data []byte) error { s[name] = data; return nil }
+
+// The server restarts while the provider is down.
+func TestKeysAreKeptOverARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, kept := newProvider(issuerURL), shelf{}
+		start := func(i Issuer) *Verifier {
+			v := New(nil, FetchOptions{Transport: p, Shelf: kept})
+			v.Trust([]Issuer{i})
+			return v
+		}
+		text := p.token("k1", func(c *jwt.Claims) { c.Expires.Time = c.Expires.Add(48 * time.Hour) })
+		v := start(Issuer{URL: issuerURL})
+		if _, err := v.judge(text); err != nil {
+			t.Fatal(err)
+		}
+		v.Stop()
+		p.set(func() { p.down = true })
+		v = start(Issuer{URL: issuerURL})
+		if _, err := v.judge(text); err != nil {
+			t.Error(err)
+		}
+		v.Stop()
+		v = start(Issuer{URL: issuerURL, KeysURL: issuerURL + "/others"})
+		if _, err := v.judge(text); err == nil {
+			t.Error("keys of another address are believed")
+		}
+		v.Stop()
+		time.Sleep(KeysKeptFor + time.Minute)
+		v = start(Issuer{URL: issuerURL})
+		if _, err := v.judge(text); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("keys that are too old: %v", err)
+		}
+		v.Stop()
+		for name := range kept {
+			kept[name] = []byte("damaged")
+		}
+		start(Issuer{URL: issuerURL}).Stop()
+	})
+}
+
 func TestDiscoveryMustMeanTheIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProvider(issuerURL)

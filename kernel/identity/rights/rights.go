@@ -118,14 +118,14 @@ func (x *Index) Allows(r Request) bool {
 const assignRoles = "microsoft.authorization/roleassignments/write"
 
 // guarded are the actions by which somebody could become somebody else: identities of
-// the local issuer, whom it trusts, and the keys workloads show. Azure keeps the
-// first outside of resources altogether.
+// the local issuer, whom it trusts, the keys workloads show and the platforms they come
+// from. Azure keeps the first outside of resources altogether.
 func guarded(action string) bool {
 	switch {
 	case strings.HasPrefix(action, "weir.identity/"):
 		return !strings.HasSuffix(action, "/read")
 	case strings.HasPrefix(action, "microsoft.managedidentity/userassignedidentities/"):
-		return strings.HasSuffix(action, "workloadkey/action")
+		return strings.HasSuffix(action, "workloadkey/action") || strings.Contains(action, "/federatedidentitycredentials/") && !strings.HasSuffix(action, "/read")
 	}
 	return false
 }

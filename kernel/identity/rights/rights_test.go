@@ -75,6 +75,8 @@ func TestAllows(t *testing.T) {
 		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/write", group, false, true},
 		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/listWorkloadKey/action", group, false, false},
 		{"owner", "Microsoft.ManagedIdentity/userAssignedIdentities/listWorkloadKey/action", group, false, true},
+		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/write", group, false, false},
+		{"contributor", "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials/read", group, false, true},
 		{"nearly", "Weir.Identity/users/write", group, false, false},
 		{"both", "Weir.Identity/users/write", group, false, true},
 	} {

@@ -51,8 +51,8 @@ type Limits struct {
 	DeadAfter time.Duration
 	// HelloTimeout is how long a connection may take to be agreed on; 0 is 5 s.
 	HelloTimeout time.Duration
-	// AwayAfter is how long the other location may be silent, or beat and acknowledge
-	// nothing that waits, before it counts as away; 0 is 3 s.
+	// AwayAfter is how long the other location may be silent, or beat or connect anew and
+	// acknowledge nothing that waits, before it counts as away; 0 is 3 s.
 	AwayAfter time.Duration
 	// CaughtUp is how old the oldest unacknowledged batch may be for a degraded link
 	// to be whole again; 0 is 500 ms.

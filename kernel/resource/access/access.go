@@ -28,11 +28,13 @@ const (
 	TypeRole       = "Microsoft.Authorization/roleDefinitions"
 	TypeAssignment = "Microsoft.Authorization/roleAssignments"
 	TypeManaged    = "Microsoft.ManagedIdentity/userAssignedIdentities"
+	TypeFederated  = "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials"
 	TypeUser       = "Weir.Identity/users"
 	TypeGroup      = "Weir.Identity/groups"
 	TypeApp        = "Weir.Identity/applications"
 	TypeAppSecret  = "Weir.Identity/applications/secrets"
 	TypeAppKey     = "Weir.Identity/applications/keys"
+	TypeAppFederal = "Weir.Identity/applications/federatedIdentityCredentials"
 	TypeIssuer     = "Weir.Identity/issuers"
 	TypeSigningKey = "Weir.Identity/signingKeys"
 )
@@ -44,8 +46,8 @@ const TenantID = "57656972-0000-4000-8000-000000000001"
 // Types declares the resource types.
 func Types() []*resource.Type {
 	return []*resource.Type{
-		roleType(), assignmentType(), managedType(),
-		userType(), groupType(), appType(), appSecretType(), appKeyType(), issuerType(), signingKeyType(),
+		roleType(), assignmentType(), managedType(), federatedType(TypeFederated, "a managed identity"),
+		userType(), groupType(), appType(), appSecretType(), appKeyType(), federatedType(TypeAppFederal, "an application"), issuerType(), signingKeyType(),
 	}
 }
 
@@ -133,17 +135,39 @@ func issuerType() *resource.Type {
 			{Name: "objectIds", Kind: resource.Enum, Values: []string{"claim", "derived"}, Description: "claim: oid and groups are taken as they are. derived: both are made from issuer and subject, so that a provider cannot name somebody of another one. Not given: claim for Entra, derived for others."},
 			{Name: "enabled", Kind: resource.Bool, Default: true, Description: "Whether its tokens are accepted."},
 		},
-		Check: func(d resource.Document, _ resource.View) (p resource.Problems) {
-			for _, name := range []string{"issuer", "jwksUri"} {
-				if at := d.String(name); at != "" {
-					if err := oidc.CheckURL(at); err != nil {
-						p = problem(p, d, "properties."+name, "The address "+err.Error()+".")
-					}
+		Check: checkAddresses("issuer", "jwksUri"),
+	})
+}
+
+// FederatedAudience is what workloads ask tokens of their own platform for, to show here.
+const FederatedAudience = "api://AzureADTokenExchange"
+
+func federatedType(name, of string) *resource.Type {
+	t := named(resource.Type{
+		Name: name, Description: "Lets a workload of another platform, such as Kubernetes, be " + of + ": the platform's token takes the place of a secret.",
+		Fields: []resource.Field{
+			{Name: "issuer", Kind: resource.String, Required: true, Range: &resource.Range{Min: 8, Max: 600}, Description: "The platform's issuer, as its tokens name it (iss); its keys are found by discovery."},
+			{Name: "subject", Kind: resource.String, Required: true, Range: &resource.Range{Min: 1, Max: 600}, Description: "Whom its tokens are about (sub): system:serviceaccount:NAMESPACE:NAME in Kubernetes."},
+			{Name: "audiences", Kind: resource.List, Range: &resource.Range{Min: 1, Max: 10}, Element: &resource.Field{Name: "audience", Kind: resource.String, Range: &resource.Range{Min: 1, Max: 600}}, Default: []any{FederatedAudience}, Description: "What its tokens are made for (aud)."},
+		},
+		Check: checkAddresses("issuer"),
+	})
+	t.APIVersions, t.SiblingsMax = []string{"2024-11-30", "2023-01-31", "2022-01-31-preview"}, 20
+	return t
+}
+
+// checkAddresses holds properties against what keys may be fetched from.
+func checkAddresses(names ...string) func(resource.Document, resource.View) resource.Problems {
+	return func(d resource.Document, _ resource.View) (p resource.Problems) {
+		for _, name := range names {
+			if at := d.String(name); at != "" {
+				if err := oidc.CheckURL(at); err != nil {
+					p = problem(p, d, "properties."+name, "The address "+err.Error()+".")
 				}
 			}
-			return p
-		},
-	})
+		}
+		return p
+	}
 }
 
 func signingKeyType() *resource.Type {

@@ -67,6 +67,10 @@ func TestAssignments(t *testing.T) {
 	if !fault.Is(err, fault.Forbidden) || !strings.Contains(err.Error(), "with object id '"+guid3+"' does not have authorization to perform action '"+write+"' over scope '"+group+"'") {
 		t.Errorf("refused with %v", err)
 	}
+	if x.Authorize(bearer(guid3), "Microsoft.Authorization/roleDefinitions/read", "/subscriptions/s"+roles+rights.Owner) != nil || x.Authorize(bearer(guid3), "Microsoft.Authorization/roleDefinitions/read", "/subscriptions/s"+roles+guid3) == nil ||
+		x.Authorize(bearer(guid3), "Microsoft.Authorization/roleDefinitions/write", "/subscriptions/s"+roles+rights.Owner) == nil {
+		t.Error("a built-in role cannot be read by everybody, or another can")
+	}
 	s.Remove(id)
 	s.Settle(x)
 	if x.Allows(bearer(guid1), write, group, false) {

@@ -76,23 +76,12 @@ func builtinDocument(id resource.ID, r rights.Role) resource.Document {
 	}}
 }
 
-// Assignments gives role assignments with the scope they are at.
+// Assignments lists role assignments as Azure does.
 type Assignments struct{ Index *Index }
 
-// Get finds one.
-func (a Assignments) Get(_ context.Context, id resource.ID) (resource.Document, bool, error) {
-	for _, doc := range a.Index.Directory().assignments {
-		if doc.ID.Equal(id) {
-			return withScope(doc), true, nil
-		}
-	}
+// Get leaves it to the registry, which has them all.
+func (a Assignments) Get(context.Context, resource.ID) (resource.Document, bool, error) {
 	return resource.Document{}, false, nil
-}
-
-func withScope(d resource.Document) resource.Document {
-	d = d.Clone()
-	d.Properties["scope"] = d.ID.Base().String()
-	return d
 }
 
 // List gives the assignments at a scope, above it and below it. The filter leaves some
@@ -116,7 +105,7 @@ func (a Assignments) List(_ context.Context, in resource.ID, filter string) ([]r
 			wanted["assignedto"] != nil && !is(wanted["assignedto"], who) && !d.inGroup(*wanted["assignedto"], who):
 			continue
 		}
-		list = append(list, withScope(doc))
+		list = append(list, doc)
 	}
 	return list, nil
 }

@@ -38,6 +38,8 @@ const (
 type Directory struct {
 	Rights  *rights.Index
 	Issuers []oidc.Issuer // that are trusted
+	// Platforms are issuers whose tokens may take the place of a secret, and no more.
+	Platforms []oidc.Issuer
 
 	revision    uint64
 	roles       []resource.Document
@@ -68,6 +70,13 @@ type App struct {
 	Redirects                     []string
 	Secrets                       []Secret
 	Keys                          []AppKey
+	Federated                     []Federated
+}
+
+// Federated is whom another platform's tokens must be about, to be somebody here.
+type Federated struct {
+	Issuer, Subject string
+	Audiences       []string
 }
 
 // Secret is the hash of one.
@@ -87,6 +96,7 @@ type Managed struct {
 	ID                   string // resource id
 	Name, Client, Object string
 	WorkloadKey          string
+	Federated            []Federated
 	Loopback             bool // the default one: good on this machine alone
 }
 
@@ -258,6 +268,7 @@ func (b *builder) app(doc resource.Document) {
 			a.Keys = append(a.Keys, AppKey{key, timeOf(k, "expires")})
 		}
 	})
+	a.Federated = b.federated(TypeAppFederal, doc.ID)
 	if _, twice := b.d.apps[a.Client]; twice {
 		return
 	}
@@ -266,11 +277,26 @@ func (b *builder) app(doc resource.Document) {
 }
 
 func (b *builder) identity(doc resource.Document) {
-	m := Managed{ID: doc.ID.String(), Name: doc.Name(), Client: strings.ToLower(doc.String("clientId")), Object: strings.ToLower(doc.String("principalId")), WorkloadKey: doc.String("workloadKey")}
+	m := Managed{ID: doc.ID.String(), Name: doc.Name(), Client: strings.ToLower(doc.String("clientId")), Object: strings.ToLower(doc.String("principalId")), WorkloadKey: doc.String("workloadKey"), Federated: b.federated(TypeFederated, doc.ID)}
 	for _, by := range []string{m.Client, m.Object, doc.ID.Key()} {
 		b.d.managed[by] = m
 	}
 	b.d.known[m.Object], b.d.people[m.Object] = true, true
+}
+
+// federated reads whom a resource trusts to be it.
+func (b *builder) federated(typ string, of resource.ID) (all []Federated) {
+	b.each(typ, func(doc resource.Document) {
+		if !doc.ID.Parent().Equal(of) {
+			return
+		}
+		f := Federated{Issuer: doc.String("issuer"), Subject: doc.String("subject"), Audiences: list(doc, "audiences")}
+		all = append(all, f)
+		if !slices.ContainsFunc(b.d.Platforms, func(i oidc.Issuer) bool { return i.URL == f.Issuer }) {
+			b.d.Platforms = append(b.d.Platforms, oidc.Issuer{URL: f.Issuer})
+		}
+	})
+	return all
 }
 
 func (b *builder) issuer(doc resource.Document) {

@@ -126,7 +126,7 @@ func ours(id resource.ID) bool { return Concerns(id.Type()) }
 // Concerns reports whether resources of a type say who may do what.
 func Concerns(typ string) bool {
 	typ = strings.ToLower(typ)
-	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || typ == strings.ToLower(TypeManaged) || strings.HasPrefix(typ, "weir.identity/")
+	return typ == strings.ToLower(TypeRole) || typ == strings.ToLower(TypeAssignment) || strings.HasPrefix(typ, strings.ToLower(TypeManaged)) || strings.HasPrefix(typ, "weir.identity/")
 }
 
 // read makes the directory anew.
@@ -194,11 +194,20 @@ func (x *Index) Allows(p identity.Principal, action, scope string, data bool) bo
 
 // Authorize refuses what Allows does not allow, in Azure's words.
 func (x *Index) Authorize(p identity.Principal, action, scope string) error {
-	if x.Allows(p, action, scope, false) {
+	if x.Allows(p, action, scope, false) || p.Kind == identity.Bearer && public(action, scope) {
 		return nil
 	}
 	return fault.New(fault.Forbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' or the scope is invalid. If access was recently granted, please refresh your credentials.",
 		p, p.ObjectID(), action, scope)
+}
+
+// public says whether an action only reads what everybody knows: a built-in role.
+func public(action, scope string) bool {
+	if !strings.EqualFold(action, TypeRole+"/read") {
+		return false
+	}
+	_, builtin := rights.BuiltinRole(scope[strings.LastIndexByte(scope, '/')+1:])
+	return builtin
 }
 
 // SigningKey implements oidc.Local.

@@ -56,7 +56,7 @@ func checkRole(d resource.Document, v resource.View) (p resource.Problems) {
 	}
 	for _, other := range v.Children(d.ID.Parent(), TypeRole) {
 		if !other.ID.Equal(d.ID) && strings.EqualFold(other.String("roleName"), d.String("roleName")) {
-			p = append(p, resource.Problem{Path: "properties.roleName", Kind: fault.Conflict, Sentence: fmt.Sprintf("A custom role named %q exists already: %s.", d.String("roleName"), other.ID)})
+			p = append(p, resource.Problem{Path: "properties.roleName", Kind: fault.Conflict, Code: "RoleDefinitionWithSameNameExists", Sentence: fmt.Sprintf("A custom role named %q exists already: %s.", d.String("roleName"), other.ID)})
 		}
 	}
 	return p
@@ -74,19 +74,20 @@ func assignmentType() *resource.Type {
 			text("condition", "Conditions are not evaluated, so none may be given."),
 			text("conditionVersion", "Goes with a condition."),
 			text("delegatedManagedIdentityResourceId", "For delegated tenants, of which there are none."),
-			{Name: "scope", Kind: resource.String, ReadOnly: true, Description: "What it lies behind."},
+			{Name: "scope", Kind: resource.String, Description: "What it lies behind; given by the server."},
 		}, kept()...),
 		Prepare: sameWords,
 		Check:   checkAssignment,
 	})
 }
 
-// sameWords writes what cannot change as it is: the id of a role may be given under any
-// scope, that of a principal in any case.
+// sameWords writes where an assignment is, and what cannot change as it is: the id of a
+// role may be given under any scope, that of a principal in any case.
 func sameWords(d, old *resource.Document, _ resource.PrepareContext) error {
 	if id, ok := d.Properties["principalId"].(string); ok {
 		d.Properties["principalId"] = strings.ToLower(id)
 	}
+	d.Properties["scope"] = d.ID.Base().String()
 	if old != nil && roleID(*old) == roleID(*d) {
 		d.Properties["roleDefinitionId"] = old.String("roleDefinitionId")
 	}
@@ -108,14 +109,14 @@ func checkAssignment(d resource.Document, v resource.View) (p resource.Problems)
 	role, ok := roleOf(d, v)
 	switch {
 	case !ok:
-		p = append(p, resource.Problem{Path: "properties.roleDefinitionId", Kind: fault.NotFound, Line: d.Line("properties.roleDefinitionId"),
+		p = append(p, resource.Problem{Path: "properties.roleDefinitionId", Kind: fault.NotFound, Code: "RoleDefinitionDoesNotExist", Line: d.Line("properties.roleDefinitionId"),
 			Sentence: fmt.Sprintf("The role definition '%s' does not exist: built-in roles are listed at {scope}/providers/%s.", d.String("roleDefinitionId"), TypeRole)})
 	case !assignable(role, d.ID.Base()):
 		p = problem(p, d, "properties.roleDefinitionId", fmt.Sprintf("The role %q may be assigned at %s, not at %s.", role.Name, strings.Join(role.Assignable, ", "), d.ID.Base()))
 	}
 	for _, other := range v.Children(d.ID.Parent(), TypeAssignment) {
 		if !other.ID.Equal(d.ID) && strings.EqualFold(other.String("principalId"), d.String("principalId")) && strings.EqualFold(roleID(other), roleID(d)) {
-			p = append(p, resource.Problem{Kind: fault.Conflict, Sentence: "The role assignment already exists: " + other.ID.String() + "."})
+			p = append(p, resource.Problem{Kind: fault.Conflict, Code: "RoleAssignmentExists", Sentence: "The role assignment already exists: " + other.ID.String() + "."})
 		}
 	}
 	return p

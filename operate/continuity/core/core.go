@@ -75,10 +75,10 @@ type Hands interface {
 	// here lacks.
 	Carry(unit string) error
 
-	// Look asks the voters what they know; Acquire asks for a term, having looked whether
+	// Look asks the voters what they know, all of them or until that is enough; Acquire asks for a term, having looked whether
 	// a majority would grant it; Pass gives the term behind one to the other location.
 	// Each error names who refused or was silent.
-	Look() ballot.Poll
+	Look(enough func(ballot.Poll) bool) ballot.Poll
 	Acquire(term uint64) (ballot.Poll, error)
 	Pass(term uint64) error
 

@@ -125,9 +125,11 @@ func (p *paper) round(r ballot.Request) ballot.Poll {
 	}
 	return poll
 }
-func (p *paper) Look() ballot.Poll { return p.round(ballot.Request{Verb: ballot.Look}) }
+func (p *paper) Look(func(ballot.Poll) bool) ballot.Poll {
+	return p.round(ballot.Request{Verb: ballot.Look})
+}
 func (p *paper) Acquire(term uint64) (ballot.Poll, error) {
-	if look := p.Look(); look.Willing(term) < look.Majority() {
+	if look := p.Look(nil); look.Willing(term) < look.Majority() {
 		return look, errors.New("no majority")
 	}
 	poll := p.round(ballot.Request{Verb: ballot.Hold, Term: term})

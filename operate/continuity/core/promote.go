@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"weir/internal/groups"
+	ballot "weir/kernel/ballot/core"
 	"weir/kernel/fault"
 )
 
@@ -20,7 +21,10 @@ func Promote(h Hands, g Group, n Note, kind string, force bool) (groups.Change, 
 	case g.Voters == 0 && !force:
 		return groups.Change{}, fault.New(fault.Conflict, "The group %s has no witness: nobody can say whether %s still serves. If you know that it does not, say so (--force).", g.Name, n.Holder)
 	case g.Voters > 0:
-		look := h.Look()
+		look := h.Look(func(p ballot.Poll) bool { // a voter that died with the primary is not waited for
+			newest, _, _ := p.Newest()
+			return p.Willing(g.NextTerm(behind, newest)) >= p.Majority()
+		})
 		h.Did(nil, "look at the voters")
 		newest, holder, _ := look.Newest()
 		if c.Term = g.NextTerm(behind, newest); holder == g.Here && newest > behind {

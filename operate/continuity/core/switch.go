@@ -161,7 +161,7 @@ func callOff(h Hands, g Group, n Note) error {
 		h.Did(nil, "have it declined")
 		return stay(h, g, n, n.Term)
 	}
-	look := h.Look()
+	look := h.Look(nil)
 	newest, holder, know := look.Newest()
 	if newest <= n.Term || holder == g.Here {
 		know = 0

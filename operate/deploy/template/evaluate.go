@@ -154,7 +154,7 @@ func (e *env) call(n call) (any, error) {
 	}
 	f, ok := e.world.functions[strings.ToLower(n.name)]
 	if !ok {
-		if len(n.name) > 4 && strings.EqualFold(n.name[:4], "list") {
+		if len(n.name) >= 4 && strings.EqualFold(n.name[:4], "list") {
 			f = e.world.functions["list*"]
 		} else {
 			return nil, fmt.Errorf("there is no function %s%s", n.name, e.world.suggest(n.name))

@@ -170,6 +170,9 @@ func (e *env) dependsOn(r *Resource) []want {
 	var wants []want
 	take := func(v any, at *jsonc.Value) {
 		s, ok := v.(string)
+		if e.excused(v) {
+			return
+		}
 		if !ok {
 			e.report(at, "dependsOn", fmt.Errorf("an entry must be a string that is known before anything is deployed, and is %s", describe(v)))
 			return
@@ -217,6 +220,10 @@ func (e *env) evaluateOutputs(decls *jsonc.Value, without map[string]bool) []Out
 		one.refs = &o.Refs
 		if c := f.Value.Get("condition"); c != nil {
 			v, err := one.in(inIdentity).literalOrExpression(c)
+			if e.excused(v) { // it may be there
+				outputs = append(outputs, Output{Name: f.Name, Value: &Unknown{Text: "(known later)"}, Line: o.Line})
+				continue
+			}
 			if on, ok := v.(bool); !ok && err == nil {
 				err = fmt.Errorf("a condition must be a boolean that is known before anything is deployed, and is %s", describe(v))
 			} else if !on && err == nil {
@@ -246,6 +253,10 @@ func (e *env) evaluateOutputs(decls *jsonc.Value, without map[string]bool) []Out
 			failed = true
 		}
 		if failed {
+			if e.world.open {
+				o.Value = &Unknown{Text: "(known later)"}
+				outputs = append(outputs, o)
+			}
 			continue
 		}
 		if Known(o.Value) && o.Value != nil {

@@ -106,8 +106,15 @@ func (p *parser) here() string {
 }
 
 func (p *parser) space() {
-	for p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0 {
-		p.at++
+	for {
+		switch {
+		case p.at < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.at]) >= 0:
+			p.at++
+		case strings.HasPrefix(p.text[p.at:], "\u00a0"): // as it comes out of web pages
+			p.at += len("\u00a0")
+		default:
+			return
+		}
 	}
 }
 

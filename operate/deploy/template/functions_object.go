@@ -81,6 +81,9 @@ func createObject(_ *env, args []any) (any, error) {
 	}
 	o := &Object{}
 	for i := 0; i < len(args); i += 2 {
+		if u, unknown := args[i].(*Unknown); unknown {
+			return u, nil
+		}
 		name, err := asText(args, i)
 		if err != nil {
 			return nil, err

@@ -68,7 +68,7 @@ func deployment(e *env, _ []any) (any, error) {
 			values.Set(p.Name, NewObject("type", p.Type, "value", p.Value))
 		}
 	}
-	properties := NewObject("template", e.world.t.Plain(), "templateHash", uniqueOf(JSON(e.world.t.Plain())), "parameters", values, "mode", mode, "provisioningState", "Accepted")
+	properties := NewObject("template", e.world.t.Plain(), "templateHash", e.world.t.fingerprint(), "parameters", values, "mode", mode, "provisioningState", "Accepted")
 	if o.Link != "" {
 		properties.Set("templateLink", NewObject("uri", o.Link))
 	}
@@ -173,8 +173,49 @@ func resourceFunctions() []*function {
 		in(&function{name: "references", least: 1, most: 2, usage: "references('SYMBOL', 'Full')", summary: "The properties of all resources of a loop, once they are deployed.", run: references}),
 		in(&function{name: "list*", least: 1, most: 4, usage: "listKeys('NAME or ID', 'API version', body)", summary: "What an action of a resource gives, whose name begins with list, once it is deployed.", special: listCall}),
 		in(&function{name: "providers", least: 1, most: 2, usage: "providers('Microsoft.ServiceBus', 'namespaces')", summary: "The API versions of a resource type.", run: providers}),
+		zone("toLogicalZone", "toLogicalZone('SUBSCRIPTION', 'LOCATION', 'ZONE')", "The logical zone of a physical one: its number. There are no zones here.", func(_, zone string) string { return logicalZone(zone) }),
+		zone("toPhysicalZone", "toPhysicalZone('SUBSCRIPTION', 'LOCATION', 'ZONE')", "The physical zone of a logical one: LOCATION-azN. There are no zones here.", func(location, zone string) string { return location + "-az" + zone }),
+		zones("toLogicalZones", "toLogicalZones('SUBSCRIPTION', 'LOCATION', zones)", "The logical zones of physical ones.", func(_, zone string) string { return logicalZone(zone) }),
+		zones("toPhysicalZones", "toPhysicalZones('SUBSCRIPTION', 'LOCATION', zones)", "The physical zones of logical ones.", func(location, zone string) string { return location + "-az" + zone }),
 		in(&function{name: "pickZones", least: 3, most: 5, usage: "pickZones('PROVIDER', 'TYPE', 'LOCATION', count, offset)", summary: "No availability zones: there are none here.", run: func(*env, []any) (any, error) { return []any{}, nil }}),
 	}
+}
+
+// logicalZone is the number of a zone that is called westus2-az1.
+func logicalZone(zone string) string { return zone[strings.LastIndexByte(zone, 'z')+1:] }
+
+// zone makes a function of the name of one zone, zones of an array of them.
+func zone(name, usage, summary string, fn func(location, zone string) string) *function {
+	return &function{name: name, group: "resource", least: 3, most: 3, usage: usage, summary: summary, run: func(_ *env, args []any) (any, error) {
+		location, err := asText(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		one, err := asText(args, 2)
+		return fn(location, one), err
+	}}
+}
+
+func zones(name, usage, summary string, fn func(location, zone string) string) *function {
+	return &function{name: name, group: "resource", least: 3, most: 3, usage: usage, summary: summary, run: func(_ *env, args []any) (any, error) {
+		location, err := asText(args, 1)
+		if err != nil {
+			return nil, err
+		}
+		given, err := asList(args, 2)
+		if err != nil {
+			return nil, err
+		}
+		list := []any{}
+		for i := range given {
+			one, err := asText(given, i)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, fn(location, one))
+		}
+		return list, nil
+	}}
 }
 
 // typeAndNames splits arguments at the resource type: before it may stand some others,
@@ -196,6 +237,9 @@ func typeAndNames(args []any, beforeMax int) (before []string, typ string, names
 		return nil, "", nil, fmt.Errorf("no argument is a resource type such as 'Microsoft.ServiceBus/namespaces'")
 	}
 	before, typ, names = texts[:at], strings.Trim(texts[at], "/"), texts[at+1:]
+	if strings.Count(typ, "/") > len(names) { // several names in one argument
+		names = strings.Split(strings.Join(names, "/"), "/")
+	}
 	if steps := strings.Count(typ, "/"); len(names) != steps {
 		return nil, "", nil, fmt.Errorf("the type %s needs %d names, one for each step, and has %d", typ, steps, len(names))
 	}
@@ -288,6 +332,8 @@ func (e *env) target(function, text string) (id string, found *Resource, err err
 	id = text
 	if found != nil {
 		id = found.ID
+	} else if !strings.HasPrefix(text, "/") && e.world.open && e.stage.hasUnnamed(text) {
+		return "", nil, nil // it may be the one whose name is not known yet
 	} else if !strings.HasPrefix(text, "/") {
 		return "", nil, fmt.Errorf("%s: '%s' is no resource of the template; write resourceId('TYPE', 'NAME') for one that is elsewhere", function, text)
 	}
@@ -324,7 +370,7 @@ func reference(e *env, args []any) (any, error) {
 	if version == "" && found != nil {
 		version = found.APIVersion
 	}
-	if e.world.o.Runtime == nil {
+	if e.world.o.Runtime == nil || id == "" {
 		return &Unknown{Text: fmt.Sprintf("[reference('%s')]", id)}, nil
 	}
 	return e.world.o.Runtime.Reference(id, version, full)
@@ -397,7 +443,7 @@ func listCall(e *env, n call) (any, error) {
 	if len(args) > 2 {
 		body = args[2]
 	}
-	if e.world.o.Runtime == nil {
+	if e.world.o.Runtime == nil || id == "" {
 		return &Unknown{Text: fmt.Sprintf("[%s('%s')]", n.name, id)}, nil
 	}
 	v, err := e.world.o.Runtime.List(n.name, id, version, body)

@@ -32,7 +32,9 @@ func (r *Resource) nest(e *env) {
 		if err != nil || !strings.EqualFold(s, "Incremental") && !strings.EqualFold(s, "Complete") {
 			e.report(m, "properties.mode", fmt.Errorf("the mode must be Incremental or Complete, and is %q", s))
 		}
-		mode = s
+		if strings.EqualFold(s, "Complete") {
+			mode = "Complete"
+		}
 	}
 	r.Nested = &Nested{Name: r.Name, Mode: mode}
 	r.Nested.Plan = r.expandNested(e, e.world.problems)
@@ -145,6 +147,9 @@ func (r *Resource) given(e *env, list *jsonc.Value) map[string]Given {
 			v, failed := part.walked(f.Value)
 			holder, ok := v.(*Object)
 			value, has := holder.Get("value")
+			if u, unknown := v.(*Unknown); unknown && !failed {
+				value, has, ok = u, true, true
+			}
 			if !failed && (!ok || !has) {
 				e.report(f.Value, part.path, errors.New("a parameter is given as an object with a value"))
 			}

@@ -84,10 +84,7 @@ func (s *stage) find(text string) ([]*Resource, error) {
 		return found, nil
 	}
 	if found := s.byName[key]; found != nil {
-		if deployed := different(found); len(deployed) > 1 {
-			return nil, fmt.Errorf("there are %d resources of the name %q in the template: write resourceId('TYPE', 'NAME')", len(deployed), text)
-		}
-		return found, nil
+		return found, nil // of several types, all: that is more than is needed, not less
 	}
 	for _, r := range s.resources { // Microsoft.ServiceBus/namespaces/NAME, or the type with all names behind it
 		if r.ID == "" {
@@ -107,6 +104,13 @@ func (s *stage) find(text string) ([]*Resource, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("%q is not in the template; it may only depend on what is", text)
+}
+
+// isAmbiguous says that an entry is a name that resources of several types have.
+func (s *stage) isAmbiguous(text string) bool {
+	key := strings.ToLower(strings.Trim(text, "/"))
+	_, isLoop := s.byLoop[key]
+	return !isLoop && s.bySymbol[key] == nil && len(different(s.byName[key])) > 1
 }
 
 // hasUnnamed says whether a resource could not be read, so that what is missing may be
@@ -163,13 +167,14 @@ func (s *stage) sorted(w *world) []*Resource {
 }
 
 // weak says whether a resource needs another only because its properties name its id
-// in reference() with an API version, which makes no order in Azure either.
+// in reference() with an API version, which makes no order in Azure either, or by a name
+// that others have too.
 func (r *Resource) weak(other *Resource) bool {
 	if r.parent == other || r.stage.around(r) == other {
 		return false
 	}
 	for _, entry := range r.wants {
-		if found, _ := r.stage.find(entry.text); slices.Contains(found, other) {
+		if found, _ := r.stage.find(entry.text); slices.Contains(found, other) && !r.stage.isAmbiguous(entry.text) {
 			return false
 		}
 	}

@@ -227,6 +227,9 @@ func (r *Resource) register(s *stage) {
 // identify finds out type, name, condition and id.
 func (e *env) identify(r *Resource) bool {
 	fail := func(key string, err error) bool {
+		if r.Off && key != "condition" { // what is not deployed need not be named
+			return false
+		}
 		e.report(orElse(r.decl.Get(key), r.decl), key, err)
 		return false
 	}
@@ -241,7 +244,7 @@ func (e *env) identify(r *Resource) bool {
 				r.Off = strings.EqualFold(s, "false")
 				break
 			}
-			if u, unknown := v.(*Unknown); unknown && u.failed {
+			if e.excused(v) {
 				err = errReported
 			}
 			if err == nil {
@@ -272,9 +275,6 @@ func (e *env) identify(r *Resource) bool {
 		return fail("name", fmt.Errorf("a resource needs a name"))
 	}
 	if r.Name, err = e.str(r.decl.Get("name"), "a name"); err != nil {
-		if r.Off { // what is not deployed need not be named
-			return false
-		}
 		return fail("name", err)
 	}
 	r.Name = strings.Trim(r.Name, "/")
@@ -318,7 +318,9 @@ func (e *env) locate(r *Resource) bool {
 		if v := r.decl.Get(key); v != nil {
 			s, err := e.str(v, key)
 			if err != nil {
-				e.report(v, key, err)
+				if !r.Off {
+					e.report(v, key, err)
+				}
 				return false
 			}
 			if key == "subscriptionId" && !strings.EqualFold(s, r.Scope.Subscription) && r.decl.Get("resourceGroup") == nil {
@@ -334,13 +336,14 @@ func (e *env) locate(r *Resource) bool {
 	}
 	if v := r.decl.Get("scope"); v != nil {
 		s, err := e.str(v, "a scope")
-		if err != nil {
-			e.report(v, "scope", err)
-			return false
+		at := ""
+		if err == nil {
+			at, err = r.scopeOf(s)
 		}
-		at, err := r.scopeOf(s)
 		if err != nil {
-			e.report(v, "scope", err)
+			if !r.Off {
+				e.report(v, "scope", err)
+			}
 			return false
 		}
 		base = at
@@ -386,6 +389,9 @@ func (r *Resource) scopeOf(s string) (string, error) {
 
 // wellNamed holds type and name against each other.
 func (e *env) wellNamed(r *Resource) bool {
+	if r.Off && strings.Trim(r.Name, "/") == "" {
+		return false
+	}
 	steps := strings.Split(r.Type, "/")
 	if len(steps) < 2 || !strings.Contains(steps[0], ".") {
 		e.report(r.decl.Get("type"), "type", fmt.Errorf("%q is no resource type: one is written as Microsoft.ServiceBus/namespaces/queues", r.Type))

@@ -41,6 +41,9 @@ type Template struct {
 	root *jsonc.Value
 	base int  // the line before its first
 	flat bool // all of it is on one line: lines say nothing
+
+	plain any // what Plain gave
+	hash  string
 }
 
 // Read reads a template file.
@@ -89,7 +92,20 @@ func (t *Template) lineNo(line int) int {
 }
 
 // Plain is the template as a value, expressions unread.
-func (t *Template) Plain() any { return literal(t.root) }
+func (t *Template) Plain() any {
+	if t.plain == nil {
+		t.plain = literal(t.root)
+	}
+	return t.plain
+}
+
+// fingerprint is the same for the same template.
+func (t *Template) fingerprint() string {
+	if t.hash == "" {
+		t.hash = uniqueOf(JSON(t.Plain()))
+	}
+	return t.hash
+}
 
 // Scope is where a deployment goes: a resource group, a subscription, a management
 // group, or with nothing set the tenant.

@@ -38,6 +38,9 @@ func (e *env) report(v *jsonc.Value, path string, err error) {
 }
 
 func (w *walker) value(v *jsonc.Value, path string) any {
+	if v == nil {
+		return nil
+	}
 	switch v.Kind {
 	case jsonc.Text:
 		value, err := w.evaluateText(v.Scalar.(string))
@@ -74,6 +77,9 @@ func (w *walker) object(v *jsonc.Value, path string) any {
 		name := f.Name
 		if isExpression(name) {
 			key, err := w.evaluateText(name)
+			if u, unknown := key.(*Unknown); unknown && err == nil {
+				return u // nor is the object known
+			}
 			s, ok := key.(string)
 			if err == nil && !ok {
 				err = fmt.Errorf("the name of a property must be a string, and is %s", describe(key))
@@ -92,6 +98,10 @@ func (w *walker) object(v *jsonc.Value, path string) any {
 // loopValue makes the array of a loop of properties or variables.
 func (e *env) loopValue(loop *jsonc.Value) (any, bool) {
 	name := loop.Get("name").Str()
+	if loop.Get("input") == nil {
+		e.report(loop, e.path, errors.New("a copy loop needs an input: what each turn gives"))
+		return &Unknown{Text: "(wrong)", failed: true}, true
+	}
 	count, err := e.count(loop.Get("count"))
 	if err != nil {
 		e.report(loop.Get("count"), e.path+".count", err)
@@ -118,7 +128,7 @@ func (e *env) count(v *jsonc.Value) (int64, error) {
 		return 0, err
 	}
 	count, ok := n.(int64)
-	if u, unknown := n.(*Unknown); unknown && u.failed {
+	if e.excused(n) {
 		return 0, errReported
 	}
 	if !ok {
@@ -128,6 +138,14 @@ func (e *env) count(v *jsonc.Value) (int64, error) {
 		return 0, fmt.Errorf("the count of a copy loop must be 0 to %d, and is %d", turnsMax, count)
 	}
 	return count, nil
+}
+
+// excused says that a value is missing for a reason that has been reported, or that is
+// none: in a nested template what was given may be known only later, and it is expanded
+// again then.
+func (e *env) excused(v any) bool {
+	u, unknown := v.(*Unknown)
+	return unknown && (u.failed || e.world.open)
 }
 
 // literalOrExpression evaluates a value that may hold expressions, up to the first one
@@ -170,7 +188,7 @@ func (e *env) str(v *jsonc.Value, what string) (string, error) {
 		return "", err
 	}
 	s, ok := value.(string)
-	if u, unknown := value.(*Unknown); unknown && u.failed {
+	if e.excused(value) {
 		return "", errReported
 	}
 	if !ok {

@@ -23,6 +23,7 @@ type world struct {
 	vars      map[string]*variable
 	varOrder  []*variable
 	trees     map[string]node
+	open      bool // some of what was given is not known yet: nor is which resources there are
 }
 
 // Parameter is a parameter with its value.
@@ -143,6 +144,7 @@ func (w *world) declareParameters(decls *jsonc.Value, given map[string]Given) {
 	byName := map[string]Given{}
 	for name, g := range given {
 		byName[strings.ToLower(name)] = g
+		w.open = w.open || hasUnknown(g.Value) != nil
 	}
 	if decls != nil && decls.Kind != jsonc.Object {
 		w.problem(decls, "parameters", "parameters must be an object, and are %s", decls.Kind)

@@ -281,6 +281,6 @@ const (
 type Counts struct {
 	Active, DeadLetter, Scheduled, Deferred, TransferDeadLetter, Transfer int64
 	SizeBytes                                                             int64
-	Created, Updated, Accessed                                            time.Time
 	Subscriptions                                                         int64 // of a topic
+	Created, Updated, Accessed                                            time.Time
 }
