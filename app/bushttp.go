@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"time"
 
 	"weir/face/api"
 	"weir/internal/hop"
@@ -40,13 +41,18 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 		p.busAway(w, r, nil)
 		return
 	}
+	there, err := p.hop(r.Context(), to, about)
+	if err != nil {
+		p.keepRequest(w, r, to, err)
+		return
+	}
+	way := &http.Transport{
+		DisableKeepAlives: true, // the owner may be another one next time
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return there, nil },
+	}
+	defer there.Close()
 	proxy := httputil.ReverseProxy{
-		Transport: &http.Transport{
-			DisableKeepAlives: true, // the owner may be another one next time
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return p.hop(ctx, to, about)
-			},
-		},
+		Transport: way,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", "owner"
 			pr.Out.Host = r.Host
@@ -62,6 +68,24 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 	}
 	proxy.ServeHTTP(w, r)
 }
+
+// keepRequest holds a request that could not be passed on, and of which nothing was read,
+// until ownership has moved, and starts over with it, once.
+func (p *Platform) keepRequest(w http.ResponseWriter, r *http.Request, from string, err error) {
+	if r.Context().Value(keptKey{}) != nil || r.Context().Err() != nil || !p.awaitTakeover(from, time.Now().Add(takeoverWait)) {
+		p.busAway(w, r, err)
+		return
+	}
+	r = r.WithContext(context.WithValue(r.Context(), keptKey{}, true))
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+		p.serveBusFor(w, r, about)
+		return
+	}
+	p.serveBus(w, r, api.PeerOf(r))
+}
+
+// keptKey marks requests that were held once.
+type keptKey struct{}
 
 // busAway asks the client to try again.
 func (p *Platform) busAway(w http.ResponseWriter, r *http.Request, err error) {

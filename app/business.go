@@ -88,6 +88,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)
 	p.undo.push("accepting", func(ctx context.Context) error {
+		p.bus.Leaving()
 		return errors.Join(p.doors.close(), p.web.stop(ctx))
 	})
 	return nil

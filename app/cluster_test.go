@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
+	"weir/service/bus"
 )
 
 // freeAddresses are loopback addresses nobody listens on.
@@ -123,6 +125,39 @@ func TestEveryNodeServesEverything(t *testing.T) {
 		if err := client.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
+	}
+	requestsOutliveTheirOwner(t, nodes)
+}
+
+// requestsOutliveTheirOwner kills the node that owns the namespace: a request that comes
+// to another one is held until there is a new owner, and then answered; where that takes
+// longer than a request is held, it is asked to come again.
+func requestsOutliveTheirOwner(t *testing.T, nodes []*Platform) {
+	t.Helper()
+	owner := slices.IndexFunc(nodes, func(node *Platform) bool {
+		return slices.ContainsFunc(node.bus.Units(), func(u bus.UnitStatus) bool { return u.Role == "owner" })
+	})
+	if owner < 0 {
+		t.Fatal("nobody owns the namespace")
+	}
+	atOnce, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = nodes[owner].Stop(atOnce) // as a crash would
+	first, second := nodes[(owner+1)%len(nodes)], nodes[(owner+2)%len(nodes)]
+	answered := func(door, method, path, body string, want int) string {
+		var status int
+		var said string
+		until(t, func() string { return fmt.Sprintf("%s %s: %d %s", method, path, status, said) }, func() bool {
+			if status, said, _ = emulated(t, door).try(method, path, body); status != want && status != http.StatusServiceUnavailable {
+				t.Fatalf("%s %s: %d %s", method, path, status, said)
+			}
+			return status == want
+		})
+		return said
+	}
+	answered(first.Addrs()["amqp"], "POST", "/h0/messages", "held", 201)
+	if got := answered(second.Addrs()["http"], "DELETE", "/h0/messages/head?timeout=5", "", 200); got != "held" {
+		t.Errorf("got %q", got)
 	}
 }
 

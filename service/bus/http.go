@@ -151,6 +151,10 @@ func (s *Service) settled(ctx context.Context, id resource.ID) error {
 	return s.Applied(ctx, id)
 }
 
+// Leaving asks the clients whose requests wait for messages to come again: this node is
+// about to stop.
+func (s *Service) Leaving() { s.rest.Leave() }
+
 // Away asks a client whose namespace cannot be reached at the moment to try again.
 func Away(w http.ResponseWriter, r *http.Request) {
 	answer.Refuse(w, http.StatusServiceUnavailable, "SubCode=50300. The namespace is served by another node, which cannot be reached. Please try again.")

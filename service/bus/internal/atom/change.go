@@ -44,6 +44,9 @@ func (c *call) put() error {
 	case match != "" && !exists:
 		return notFound(c.target.path)
 	case exists:
+		if etag := strings.Trim(strings.TrimPrefix(match, "W/"), `"`); etag != "*" && etag != old.ETag {
+			return fault.New(fault.PreconditionFailed, "The entity '%s' has changed: its etag is '%s'. Read it again, or send If-Match: *.", c.target.path, old.ETag)
+		}
 		if err := p.holds(old); err != nil {
 			return err
 		}
@@ -63,7 +66,7 @@ func (c *call) mayChange(id resource.ID, verb string) error {
 type change struct {
 	noun
 	doc   resource.Document   // the entity
-	first resource.Document   // the rule a new subscription begins with; no id: the default one
+	first resource.Document   // the rule a new subscription begins with; no id: the default one. It says nothing of one that is there
 	rules []resource.Document // its authorization rules
 	exact bool                // and no others
 }

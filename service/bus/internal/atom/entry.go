@@ -41,6 +41,7 @@ func (c *call) show(status int, d resource.Document) error {
 	}
 	var w writer
 	c.writeEntry(&w, e, true)
+	c.w.Header().Set("ETag", strconv.Quote(d.ETag))
 	c.send(status, entryType, w.Bytes())
 	return nil
 }

@@ -33,6 +33,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +60,8 @@ type Service struct {
 	o       Options
 	waiting atomic.Int64 // requests that wait for a message
 	bodies  budget
+	leaving chan struct{} // closed when nobody is to wait any more
+	once    sync.Once
 }
 
 // New builds the runtime API.
@@ -69,8 +72,11 @@ func New(o Options) *Service {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Service{o: o}
+	return &Service{o: o, leaving: make(chan struct{})}
 }
+
+// Leave ends the waiting of all requests; new ones wait no more.
+func (s *Service) Leave() { s.once.Do(func() { close(s.leaving) }) }
 
 // verb is what a request asks for.
 type verb uint8

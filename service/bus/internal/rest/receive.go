@@ -147,6 +147,12 @@ func (c *call) take(mode broker.Mode, patience time.Duration) (*broker.Delivery,
 		return nil, fault.New(fault.Canceled, "The client is gone.")
 	case <-timer.C:
 		return c.last(opened.ID, e)
+	case <-c.s.leaving:
+		d, err := c.last(opened.ID, e)
+		if d == nil && err == nil {
+			err = fault.New(fault.Unavailable, "The server is shutting down. Please try again.")
+		}
+		return d, err
 	}
 }
 

@@ -259,6 +259,22 @@ func TestOwnershipLost(t *testing.T) {
 	}
 }
 
+// So they are when the server stops.
+func TestLeaving(t *testing.T) {
+	r := newRig(t)
+	r.queue("orders")
+	got := make(chan reply, 1)
+	go func() { got <- r.ask("POST", "orders/messages/head?timeout=50", "", nil) }()
+	r.awaitWaiting(1)
+	r.service.Leave()
+	r.service.Leave()
+	if a := <-got; a.status != 503 || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %+v", a)
+	}
+	r.is(r.ask("POST", "orders/messages", "x", nil), 201)
+	r.is(r.ask("DELETE", "orders/messages/head?timeout=50", "", nil), 200) // what is there is given
+}
+
 // Messages that came over AMQP are shown as far as HTTP can.
 func TestFromAMQP(t *testing.T) {
 	r := newRig(t)
