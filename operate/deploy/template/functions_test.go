@@ -186,8 +186,8 @@ func TestRefusedExpressions(t *testing.T) {
 		"json('{')":            "is no JSON",
 		"if('x', 1, 2)":        "the condition must be a boolean, and is 'x'",
 		"range(1, 10000000)":   "the count must be 0 to 100000",
-		"managementGroup()":  "does not go to a management group",
-		"format('{1}', 'a')": "{1} has no value: there are 1, from 0",
+		"managementGroup()":    "does not go to a management group",
+		"format('{1}', 'a')":   "{1} has no value: there are 1, from 0",
 	} {
 		if v, err := evaluated(t, expression, inOutput); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s = %v (%v), want %s", expression, v, err, want)
@@ -207,6 +207,18 @@ func TestStepsAreBounded(t *testing.T) {
 	expand(template, nil, o, found)
 	if len(found.list) != 1 || !strings.Contains(found.list[0].Sentence, "takes more than 10000000 steps") {
 		t.Errorf("%v", found.list)
+	}
+}
+
+// TestSecretsAreNotQuoted: what is wrong with a secret is said without it.
+func TestSecretsAreNotQuoted(t *testing.T) {
+	template, problems := Read([]byte(`{"resources": [], "parameters": {"s": {"type": "securestring", "allowedValues": ["a"]}, "o": {"type": "secureObject"}}}`))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	_, problems = Expand(template, map[string]Given{"s": {Value: "hush"}, "o": {Value: "hush"}}, world0())
+	if len(problems) != 2 || strings.Contains(problems.Error(), "hush") {
+		t.Errorf("%v", problems)
 	}
 }
 
