@@ -41,6 +41,7 @@ var floors = []floor{
 	{"kernel/identity", []string{"internal", "kernel/fault", "kernel/journal", "kernel/replica", "kernel/identity"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"kernel/resource", []string{"internal", "kernel"}, "kernel order: resource, identity, link, replica, journal, ballot, fault"},
 	{"service/bus", []string{"internal", "wire", "kernel", "service/bus"}, "any service can be read, tested or removed alone; meet by resource id, event, or an interface the consumer declares"},
+	{"service/workflow", []string{"internal", "wire", "kernel", "service/workflow"}, "any service can be read, tested or removed alone; meet by resource id, event, or an interface the consumer declares"},
 	{"operate", []string{"internal", "kernel", "operate"}, "operate acts through resources and journals, never through a service's types"},
 	{"face", []string{"internal", "kernel", "face"}, "a new resource type shows up in CLI and portal with no new code there"},
 	{"app", []string{"internal", "wire", "kernel", "service", "operate", "face", "app"}, "app is the wiring; nothing it uses may need cmd"},
@@ -52,23 +53,24 @@ var floors = []floor{
 // pure lists the packages that are deterministic: the reason why each is here,
 // and nothing in them may read a clock, start a goroutine, do I/O or draw lots.
 var pure = map[string]string{
-	"wire/amqp":                   "a codec is a function from bytes to values",
-	"kernel/fault":                "replicas must agree on refusals",
-	"kernel/journal/record":       "readers everywhere must accept and refuse the same bytes",
-	"kernel/replica/core":         "a seed must replay it",
-	"kernel/ballot/core":          "who may own must be playable under a seed",
-	"kernel/link/core":            "what passes between locations must be playable under a seed",
-	"kernel/audit/history":        "copies of a log must be the same everywhere",
-	"kernel/resource/registry":    "replicas must agree on what is declared",
-	"kernel/identity/jwt":         "a token must be believed or not by its bytes, its keys and the time alone",
-	"kernel/identity/rights":      "the same assignments must give the same decision everywhere",
-	"service/bus/internal/broker": "replicas must agree on every message",
-	"service/bus/internal/filter": "a rule must match the same everywhere",
-	"operate/continuity/core":     "where a group may be must be playable under a seed",
-	"operate/deploy/template":     "the same template must give the same resources",
-	"operate/plan/core":           "the same estate must get the same report",
-	"operate/watch/core":          "the same rounds must give the same alarms",
-	"conformance/torture/ledger":  "a history must get the same verdict twice",
+	"wire/amqp":                            "a codec is a function from bytes to values",
+	"kernel/fault":                         "replicas must agree on refusals",
+	"kernel/journal/record":                "readers everywhere must accept and refuse the same bytes",
+	"kernel/replica/core":                  "a seed must replay it",
+	"kernel/ballot/core":                   "who may own must be playable under a seed",
+	"kernel/link/core":                     "what passes between locations must be playable under a seed",
+	"kernel/audit/history":                 "copies of a log must be the same everywhere",
+	"kernel/resource/registry":             "replicas must agree on what is declared",
+	"kernel/identity/jwt":                  "a token must be believed or not by its bytes, its keys and the time alone",
+	"kernel/identity/rights":               "the same assignments must give the same decision everywhere",
+	"service/bus/internal/broker":          "replicas must agree on every message",
+	"service/bus/internal/filter":          "a rule must match the same everywhere",
+	"operate/continuity/core":              "where a group may be must be playable under a seed",
+	"operate/deploy/template":              "the same template must give the same resources",
+	"operate/plan/core":                    "the same estate must get the same report",
+	"operate/watch/core":                   "the same rounds must give the same alarms",
+	"conformance/torture/ledger":           "a history must get the same verdict twice",
+	"service/workflow/internal/expression": "a run that is folded again must compute the same",
 }
 
 // pureImports is the short list of what pure packages may use beside each other.
@@ -77,7 +79,7 @@ var pureImports = []string{
 	"iter", "maps", "math", "math/big", "math/bits", "net/netip", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time",
 	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
-	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc",
+	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc", "weir/internal/dotnet", "weir/internal/xmltree",
 }
 
 // impureCalls are functions of otherwise allowed packages that read the world.

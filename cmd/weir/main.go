@@ -59,6 +59,7 @@ func tools() []*cobra.Command {
 		drill.Command(version()),
 		plan.Command(app.Types()...),
 		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations()),
+		group("workflow", "Judge workflow definitions and try their expressions", app.EvalExpression()),
 	}
 }
 

@@ -37,6 +37,25 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
+// BenchmarkPut makes one queue after the other in a namespace, each answered when its
+// owner has it.
+func BenchmarkPut(b *testing.B) {
+	for _, entities := range []int{1, 9_000} {
+		b.Run(fmt.Sprintf("among %d", entities), func(b *testing.B) {
+			s := started(b, entities)
+			before, n := busy(b, s), 0
+			for b.Loop() {
+				n++
+				path := fmt.Sprintf("%s/providers/Microsoft.ServiceBus/namespaces/sbemulatorns/queues/new%d", server.Scope, n)
+				if code, said, err := s.Ask(b.Context(), http.MethodPut, path, []byte("{}")); code != http.StatusOK || err != nil {
+					b.Fatalf("%d %s %v", code, said, err)
+				}
+			}
+			b.ReportMetric(float64((busy(b, s)-before).Microseconds())/float64(b.N), "server-µs/op")
+		})
+	}
+}
+
 // BenchmarkStart starts a server again that has many queues, until it is ready.
 //
 //	go test ./conformance/arm -run xxx -bench Start -benchtime 3x

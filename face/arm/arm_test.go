@@ -2,9 +2,11 @@ package arm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -296,4 +298,30 @@ func TestActionsKnowWhereTheyWereCalled(t *testing.T) {
 	})
 	s.make(shop)
 	s.gets(200, `"host":"corner.weir.example:8080"`, "POST", shop+"/listKeys", "")
+}
+
+// FuzzPath: whatever a stranger asks for is answered, in JSON or with nothing, and never
+// with a failure of ours.
+func FuzzPath(f *testing.F) {
+	for _, path := range []string{shop, shop + "/tables?$top=1&$filter=name eq 'x'", group + locks + "/x", "/subscriptions%2Fs/providers/a.b/c", "/providers//x/y/z/providers", "/subscriptions/s/operationStatuses/cHV0IC8", "/tenants/", shop + "/providers/Microsoft.Resources/tags/default", "/subscriptions/s/resourceGroups/g/deployments/d/operations/1"} {
+		for _, method := range []string{"GET", "PUT", "POST", "DELETE"} {
+			f.Add(method, path, `{"properties":{"tags":{"a":"b"}}}`)
+		}
+	}
+	f.Fuzz(func(t *testing.T, method, path, body string) {
+		r, err := http.NewRequest(method, "http://weir.example/"+strings.TrimPrefix(path, "/"), strings.NewReader(body))
+		if err != nil || !Owns(r.URL.Path) {
+			return
+		}
+		s := newStage(t, func(o *Options) { o.Deployments = &deployments{state: "Succeeded"} })
+		s.make(shop)
+		w := httptest.NewRecorder()
+		s.door.ServeHTTP(w, r)
+		if w.Code < 200 || w.Code >= 500 && w.Code != http.StatusNotImplemented {
+			t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
+		}
+		if w.Body.Len() > 0 && !json.Valid(w.Body.Bytes()) {
+			t.Fatalf("%s %s: %s", method, path, w.Body)
+		}
+	})
 }

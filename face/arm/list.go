@@ -54,7 +54,7 @@ func (q *request) pageOf(in resource.ID, t *resource.Type) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	docs, more, err := q.o.Registry.PageAfter(q.Context(), in, t.Name, after, min(top, pageMax))
+	docs, more, err := q.o.Registry.Page(q.Context(), in, t.Name, after, min(top, pageMax))
 	if err != nil {
 		return reply{}, err
 	}

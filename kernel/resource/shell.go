@@ -40,6 +40,8 @@ type Registry struct {
 	mu       sync.Mutex
 	revealed uint64        // the last revision that is durable
 	changed  chan struct{} // closed and replaced when revealed moves
+
+	memory memory
 }
 
 // NewRegistry makes an empty registry of those types. random nil is crypto/rand.
@@ -150,7 +152,7 @@ func (r *Registry) Get(ctx context.Context, id ID) (Document, error) {
 	case !found:
 		return Document{}, notFound(id)
 	}
-	return r.decode(entry)
+	return r.recall(entry)
 }
 
 func notFound(id ID) error {
@@ -199,7 +201,12 @@ func (r *Registry) Named(ctx context.Context, typ, name string) (id ID, found bo
 
 // ListUnder gives the resources of a type anywhere in another resource or a scope.
 func (r *Registry) ListUnder(ctx context.Context, ancestor ID, typ string) ([]Document, uint64, error) {
-	return r.list(ctx, typ, func(s *registry.State) []registry.Entry { return s.Under(ancestor.String()) })
+	return r.list(ctx, typ, func(s *registry.State) []registry.Entry {
+		if typ == "" {
+			return s.Under(ancestor.String())
+		}
+		return s.UnderOf(ancestor.String(), typ)
+	})
 }
 
 // Newer is ListUnder for who has asked before: the resources that were put since the
@@ -224,17 +231,17 @@ func (r *Registry) Newer(ctx context.Context, ancestor ID, since uint64) (docs [
 	return docs, keys, revision, err
 }
 
-// PageAfter gives those resources of a type directly in another resource or a scope whose
+// Page gives those resources of a type directly in another resource or a scope whose
 // keys come after one, by id, max of them at most, and whether more follow. Only what is
 // given is read, however many there are.
-func (r *Registry) PageAfter(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
+func (r *Registry) Page(ctx context.Context, parent ID, typ, after string, max int) (docs []Document, more bool, err error) {
 	var entries []registry.Entry
 	err = r.read(ctx, func(s *registry.State) { entries, more = s.PageOf(parent.String(), stepIn(parent, typ), after, max) })
 	if err != nil {
 		return nil, false, err
 	}
 	for _, e := range entries {
-		d, err := r.decode(e)
+		d, err := r.recall(e)
 		if err != nil {
 			return nil, false, damaged(err)
 		}
@@ -266,10 +273,7 @@ func (r *Registry) list(ctx context.Context, typ string, find func(*registry.Sta
 	}
 	docs := make([]Document, 0, len(entries))
 	for _, e := range entries {
-		if id, err := ParseID(e.ID); err == nil && !isType(id, typ) {
-			continue
-		}
-		d, err := r.decode(e)
+		d, err := r.recall(e)
 		if err != nil {
 			return nil, 0, err
 		}

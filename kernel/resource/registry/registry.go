@@ -53,7 +53,8 @@ type State struct {
 	// for the name, as queues or providers/microsoft.servicebus/namespaces. A key that
 	// only leads to deeper ones is linked too, so that a delete finds them.
 	places  map[string]map[string]*place
-	changes []Change // the newest, oldest first
+	types   map[string]map[string]*node // by key of the type, then by key
+	changes []Change                    // the newest, oldest first
 }
 
 type node struct {
@@ -76,7 +77,7 @@ func New() *State {
 
 // Reset empties the registry.
 func (s *State) Reset() {
-	*s = State{nodes: map[string]*node{}, places: map[string]map[string]*place{}}
+	*s = State{nodes: map[string]*node{}, places: map[string]map[string]*place{}, types: map[string]map[string]*node{}}
 }
 
 // Key is the form of an id that is compared: letters' case does not matter. The
@@ -237,6 +238,47 @@ func (s *State) Under(ancestor string) []Entry {
 	return entries(s.under(Key(ancestor), nil))
 }
 
+// UnderOf lists those of Under that are of a type, such as
+// microsoft.servicebus/namespaces/queues.
+func (s *State) UnderOf(ancestor, typ string) []Entry {
+	prefix := Key(ancestor) + "/"
+	var nodes []*node
+	for key, n := range s.types[Key(typ)] {
+		if strings.HasPrefix(key, prefix) {
+			nodes = append(nodes, n)
+		}
+	}
+	return entries(nodes)
+}
+
+// typeOf is the key of a resource's type: the provider behind the last providers, and
+// what pairs with names behind it. Scopes have the types ARM gives them.
+func typeOf(key string) string {
+	segments := strings.Split(key, "/")[1:]
+	at := -1
+	for i := 0; i < len(segments); i += 2 {
+		if segments[i] == "providers" {
+			at = i
+		}
+	}
+	switch {
+	case at < 0 && len(segments) == 4:
+		return "microsoft.resources/resourcegroups"
+	case at < 0:
+		return "microsoft.resources/subscriptions"
+	}
+	var typ strings.Builder
+	for i, part := range segments[at+1:] {
+		if i == 0 || i%2 == 1 {
+			if i > 0 {
+				typ.WriteByte('/')
+			}
+			typ.WriteString(part)
+		}
+	}
+	return typ.String()
+}
+
 func (s *State) under(key string, nodes []*node) []*node {
 	for _, p := range s.places[key] {
 		for child := range p.keys {
@@ -307,6 +349,11 @@ func (s *State) put(f fact) {
 func (s *State) insert(n *node) {
 	_, again := s.nodes[n.key]
 	s.nodes[n.key] = n
+	typ := typeOf(n.key)
+	if s.types[typ] == nil {
+		s.types[typ] = map[string]*node{}
+	}
+	s.types[typ][n.key] = n
 	for key := n.key; key != ""; {
 		parent := parentKey(key)
 		p := s.place(parent, stepOf(parent, key))
@@ -336,6 +383,7 @@ func (s *State) delete(key string) {
 	}
 	if _, ok := s.nodes[key]; ok {
 		delete(s.nodes, key)
+		delete(s.types[typeOf(key)], key)
 		parent := parentKey(key)
 		s.place(parent, stepOf(parent, key)).nodes--
 	}

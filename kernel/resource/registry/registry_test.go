@@ -168,6 +168,13 @@ func TestRandomHistories(t *testing.T) {
 		if !bytes.Equal(s.Snapshot(nil), follower.Snapshot(nil)) {
 			t.Fatalf("seed %d: the follower differs", seed)
 		}
+		var byType []Entry
+		for _, typ := range []string{"p/t0", "p/t1", "p/t0/t0", "P/T0/t1", "p/t1/t0", "p/t1/t1", "p/t0/t0/t0", "p/t0/t0/t1", "p/t0/t1/t0", "p/t0/t1/t1", "p/t1/t0/t0", "p/t1/t0/t1", "p/t1/t1/t0", "p/t1/t1/t1"} {
+			byType = append(byType, s.UnderOf("/Subscriptions/S", typ)...)
+		}
+		if len(byType) != s.Len() {
+			t.Fatalf("seed %d: %d resources by type, %d in all", seed, len(byType), s.Len())
+		}
 		if got, want := show(s), showMap(naive); got != want {
 			t.Fatalf("seed %d: %s, want %s", seed, got, want)
 		}
