@@ -44,6 +44,9 @@ changed, and what becomes of each resource is told as it goes.`,
 			all := api.Deployed{Resources: []api.Outcome{}}
 			applied := false
 			for _, file := range files {
+				if strings.HasSuffix(file, ".bicep") {
+					return usageError{fmt.Errorf("%s is Bicep: write its JSON with \"bicep build %s\", and deploy that", file, file)}
+				}
 				data, err := l.read(file)
 				if err != nil {
 					return err

@@ -180,6 +180,9 @@ func (l *line) parameters(t *jsonc.Value, given []string) (string, error) {
 }
 
 func (l *line) parameterFile(file string, values map[string][]byte) error {
+	if strings.HasSuffix(file, ".bicepparam") {
+		return usageError{fmt.Errorf("%s is Bicep: write its JSON with \"bicep build-params %s\", and give that", file, file)}
+	}
 	data, err := l.read(file)
 	if err != nil {
 		return fmt.Errorf("read parameters: %w", err)

@@ -178,6 +178,23 @@ func TestNestedKnownLater(t *testing.T) {
 	}
 }
 
+// TestNestedSideBySide: nested deployments that do not need each other run at once, over
+// the same parameters and variables.
+func TestNestedSideBySide(t *testing.T) {
+	e := newEstate(t)
+	template := head + `"variables": {"colour": "red"}, "resources": [` + resourceOf("houses", "a", "") + `,
+{"type": "Microsoft.Resources/deployments", "apiVersion": "2022-09-01", "name": "[concat('part', copyIndex())]", "copy": {"name": "parts", "count": 12}, "dependsOn": ["a"], "properties": {"mode": "Incremental",
+ "template": {"contentVersion": "1.0.0.0", "resources": [` + resourceOf("houses", "[concat('side', copyIndex())]", `"properties": {"colour": "[variables('colour')]", "owner": "[concat(reference('a').address, deployment().properties.templateHash)]"}`) + `],
+  "outputs": {"me": {"type": "string", "value": "[reference(concat('side', copyIndex())).owner]"}}}}}]}`
+	a := e.deploy(t, "d", body(template))
+	if a.Properties.ProvisioningState != "Succeeded" || len(a.Properties.OutputResources) != 13 {
+		t.Fatalf("%+v", a.Properties)
+	}
+	if got := e.property(t, "houses/side11", "owner"); !strings.HasPrefix(got, "a street") {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestComplete deletes what is not in the template, but what comes of itself with what is.
 func TestComplete(t *testing.T) {
 	e := newEstate(t)

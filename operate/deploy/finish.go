@@ -50,7 +50,9 @@ func (r *run) conclude() {
 		}
 	}
 	if !r.unfinished() {
+		r.prepared.evaluating.Lock()
 		outputs, problems = r.plan.Evaluate(&asking{r.ctx, r}, without)
+		r.prepared.evaluating.Unlock()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

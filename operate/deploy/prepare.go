@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"weir/kernel/resource"
 	"weir/operate/deploy/template"
@@ -18,6 +19,10 @@ type prepared struct {
 	warnings []string
 	puts     []put    // everything that is put, nested deployments' too
 	nested   []string // ids of nested deployments
+
+	// evaluating is held while something of the template is evaluated: nested deployments
+	// run side by side, and share what the template declares.
+	evaluating sync.Mutex
 }
 
 // put is one resource as it will be put, as far as that is known.

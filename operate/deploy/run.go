@@ -293,7 +293,9 @@ func (r *run) putReady(ready []*template.Resource) {
 	var docs []resource.Document
 	for _, one := range ready {
 		r.mark(stateRunning, 0, nil, one)
+		r.prepared.evaluating.Lock()
 		body, problems := one.Evaluate(&asking{r.ctx, r})
+		r.prepared.evaluating.Unlock()
 		if len(problems) > 0 {
 			r.mark(stateFailed, 0, failureOf(invalid(problems), one.ID), one)
 			continue
@@ -333,7 +335,9 @@ func (r *run) putHalves(set []*template.Resource, docs []resource.Document) {
 // nest runs a deployment of the template.
 func (r *run) nest(one *template.Resource) {
 	begun := r.d.o.Now()
+	r.prepared.evaluating.Lock()
 	nested, problems := one.Nest(&asking{r.ctx, r})
+	r.prepared.evaluating.Unlock()
 	fail := func(f *failure) { r.mark(stateFailed, r.d.o.Now().Sub(begun), f, one) }
 	if len(problems) > 0 {
 		fail(failureOf(invalid(problems), one.ID))

@@ -63,6 +63,9 @@ func (e *env) evaluateText(s string) (any, error) {
 }
 
 func (e *env) eval(n node) (any, error) {
+	if *e.world.o.steps++; *e.world.o.steps > stepsMax {
+		return nil, fmt.Errorf("the template takes more than %d steps to evaluate: it loops over too much", stepsMax)
+	}
 	switch n := n.(type) {
 	case constant:
 		return n.value, nil

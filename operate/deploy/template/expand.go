@@ -16,6 +16,7 @@ var topKeys = map[string]bool{
 // Expand finds out what comes of a template with the values of its parameters.
 func Expand(t *Template, given map[string]Given, o Options) (*Plan, Problems) {
 	problems := &collector{}
+	o.steps = new(int)
 	plan := expand(t, given, o, problems)
 	return plan, problems.sorted()
 }
@@ -68,7 +69,8 @@ func (p *Plan) play(t *Template, base *env, scope Scope, outer *stage) {
 		e := *base
 		world := *base.world
 		options := *world.o
-		options.Runtime, world.problems, world.o = rt, again, &options
+		options.Runtime, options.steps = rt, new(int)
+		world.problems, world.o = again, &options
 		e.world, e.stage, e.place = &world, s, inOutput
 		outputs := e.evaluateOutputs(t.root.Get("outputs"), without)
 		return outputs, again.sorted()
@@ -154,7 +156,7 @@ func (e *env) at(rt Runtime) (*env, *collector) {
 	again := &collector{}
 	inner, world := *e, *e.world
 	options := *world.o
-	options.Runtime = rt
+	options.Runtime, options.steps = rt, new(int)
 	world.o, world.problems = &options, again
 	inner.world = &world
 	return &inner, again

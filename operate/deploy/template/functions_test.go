@@ -9,7 +9,7 @@ import (
 // evaluated evaluates an expression alone, at a known time.
 func evaluated(t *testing.T, expression string, at place) (any, error) {
 	t.Helper()
-	o := Options{Name: "main", Scope: Scope{Subscription: "00000000-0000-0000-0000-00000000000a", ResourceGroup: "rg"}, Now: time.Date(2019, 3, 5, 17, 53, 18, 0, time.UTC), NewGUID: func() string { return "11111111-2222-4333-8444-555555555555" }}
+	o := Options{Name: "main", Scope: Scope{Subscription: "00000000-0000-0000-0000-00000000000a", ResourceGroup: "rg"}, Now: time.Date(2019, 3, 5, 17, 53, 18, 0, time.UTC), NewGUID: func() string { return "11111111-2222-4333-8444-555555555555" }, steps: new(int)}
 	template, problems := Read([]byte(`{"resources": [], "parameters": {"o": {"type": "object", "defaultValue": {"one": "a", "two": {"deep": [1, 2]}}}}}`))
 	if problems != nil {
 		t.Fatal(problems)
@@ -192,6 +192,33 @@ func TestRefusedExpressions(t *testing.T) {
 		if v, err := evaluated(t, expression, inOutput); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s = %v (%v), want %s", expression, v, err, want)
 		}
+	}
+}
+
+// TestStepsAreBounded: a template cannot keep the server busy.
+func TestStepsAreBounded(t *testing.T) {
+	template, problems := Read([]byte(`{"resources": [], "outputs": {"o": {"type": "array", "value": "[map(range(0, 1000), lambda('a', map(range(0, 1000), lambda('b', 1))))]"}}}`))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	o, found := world0(), &collector{}
+	o.steps = new(int)
+	*o.steps = stepsMax - 1000 // the rest of the way is enough
+	expand(template, nil, o, found)
+	if len(found.list) != 1 || !strings.Contains(found.list[0].Sentence, "takes more than 10000000 steps") {
+		t.Errorf("%v", found.list)
+	}
+}
+
+// TestSecretsAreNotQuoted: what is wrong with a secret is said without it.
+func TestSecretsAreNotQuoted(t *testing.T) {
+	template, problems := Read([]byte(`{"resources": [], "parameters": {"s": {"type": "securestring", "allowedValues": ["a"]}, "o": {"type": "secureObject"}}}`))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	_, problems = Expand(template, map[string]Given{"s": {Value: "hush"}, "o": {Value: "hush"}}, world0())
+	if len(problems) != 2 || strings.Contains(problems.Error(), "hush") {
+		t.Errorf("%v", problems)
 	}
 }
 

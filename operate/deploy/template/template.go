@@ -31,9 +31,10 @@ import (
 // Bounds of one template.
 const (
 	resourcesMax = 20_000
-	turnsMax     = 20_000 // of one copy loop
-	nestingMax   = 16     // templates in templates
-	problemsMax  = 500    // reported at once
+	turnsMax     = 20_000     // of one copy loop
+	nestingMax   = 16         // templates in templates
+	problemsMax  = 500        // reported at once
+	stepsMax     = 10_000_000 // of evaluation, in one template with those in it
 )
 
 // Template is a template as it was read.
@@ -149,6 +150,7 @@ type Options struct {
 	NewGUID  func() string // nil: newGuid() is refused
 	Runtime  Runtime       // nil: it is not known yet
 	depth    int
+	steps    *int // taken so far, of stepsMax
 }
 
 // Given is the value of a parameter as it came.

@@ -205,7 +205,7 @@ func (w *world) declareParameter(f jsonc.Field, given map[string]Given) {
 		if v, isNull := g.Value.(*Unknown); isNull && v != nil {
 			return
 		}
-		for _, problem := range w.check(f.Value, g.Value, "") {
+		for _, problem := range w.checked(p, g.Value) {
 			fail("the value that was given: %s", problem)
 		}
 	case f.Value.Get("defaultValue") == nil && w.isNullable(f.Value):
@@ -213,6 +213,15 @@ func (w *world) declareParameter(f jsonc.Field, given map[string]Given) {
 	case f.Value.Get("defaultValue") == nil:
 		fail("the parameter '%s' was given no value and has no default: give one in the file of parameters or with -p %s=VALUE", f.Name, f.Name)
 	}
+}
+
+// checked holds a value against a parameter's type; of a secret it is not said what it is.
+func (w *world) checked(p *Parameter, v any) []string {
+	problems := w.check(p.schema, v, "")
+	if p.Secure && len(problems) > 0 {
+		return []string{"it is not what the parameter's type allows (it is a secret, and not shown)"}
+	}
+	return problems
 }
 
 // parameter gives a parameter's value.
@@ -237,7 +246,7 @@ func (w *world) parameter(name string) (any, error) {
 		return nil, p.failure
 	}
 	if Known(v) {
-		for _, problem := range w.check(p.schema, v, "") {
+		for _, problem := range w.checked(p, v) {
 			p.failure = errReported
 			w.problem(decl, e.path, "%s", problem)
 		}
