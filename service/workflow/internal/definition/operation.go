@@ -30,7 +30,7 @@ var options = map[string]struct{ trigger, action bool }{
 }
 
 var (
-	shared         = []string{"type", "kind", "inputs", "description", "metadata", "runtimeConfiguration", "operationOptions", "trackedProperties", "limit", "conditions", "correlation", "isTrackedPropertiesRunLevel"}
+	shared         = []string{"type", "kind", "inputs", "description", "metadata", "runtimeConfiguration", "operationOptions", "trackedProperties", "limit", "conditions", "correlation", "isTrackedPropertiesRunLevel", "transitions"}
 	triggerMembers = append([]string{"recurrence", "evaluatedRecurrence", "splitOn", "splitOnConfiguration"}, shared...)
 	actionMembers  = append([]string{"runAfter", "actions", "else", "expression", "foreach", "cases", "default", "tools"}, shared...)
 )
