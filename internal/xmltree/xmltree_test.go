@@ -64,8 +64,8 @@ func TestQueriesEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := 100_000
-	if _, err := d.Query("//*[//*[//*[//*]]]", &steps); err != errSteps {
-		t.Errorf("%v, wants %v", err, errSteps)
+	if _, err := d.Query("//*[//*[//*[//*]]]", &steps); err != ErrSteps {
+		t.Errorf("%v, wants %v", err, ErrSteps)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// errSteps ends a query that takes too long.
-var errSteps = errors.New("the query takes more steps than allowed")
+// ErrSteps is the error of a query that takes more steps than it was given.
+var ErrSteps = errors.New("the query takes more steps than allowed")
 
 // queryMax bounds a query, in bytes; nestingMax what lies in each other in it.
 const (
@@ -59,7 +59,7 @@ type queryRun struct{ steps *int }
 
 func (e *queryRun) step(n int) error {
 	if *e.steps -= n; *e.steps < 0 {
-		return errSteps
+		return ErrSteps
 	}
 	return nil
 }

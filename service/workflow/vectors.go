@@ -68,7 +68,9 @@ func vector(o *expression.Object) (VectorResult, error) {
 	given, _ := o.Exact("context")
 	c, err := contextOf(given)
 	if err != nil {
-		return r, err
+		// One line that can not be asked does not take the others with it.
+		r.Got = err.Error()
+		return r, nil
 	}
 	got, err := evaluate(c, source)
 	if err != nil {

@@ -63,6 +63,12 @@ func (f *frame) part(args []any, pick func(n int) (start, end int)) (any, error)
 		start, end := pick(len(c))
 		return c[start:end:end], nil
 	}
+	switch f.name() {
+	case "first", "last": // in these words
+		return nil, fail("The template language function '%s' expects its parameter be an array or a string. The provided value is of type '%s'. %s", f.name(), kindOf(args[0]), f.function.usage())
+	case "skip", "take":
+		return nil, fail("The template language function '%s' expects its first parameter 'collection' to be an array or a string. The provided value is of type '%s'. %s", f.name(), kindOf(args[0]), f.function.usage())
+	}
 	return nil, f.expects(args, 0, "an array or a string")
 }
 

@@ -144,6 +144,15 @@ func comparison(test func(order int) bool) implementation {
 		if ok {
 			return test(n), nil
 		}
+		var odd []string
+		for _, a := range args {
+			if _, text := a.(string); !text && !number(a) {
+				odd = append(odd, kindOf(a))
+			}
+		}
+		if len(odd) > 0 {
+			return nil, fail("The template language function '%s' expects all of its parameters to be either integer or decimal numbers. Found invalid parameter types: '%s'.", f.name(), strings.Join(odd, "', '"))
+		}
 		return nil, fail("The template language function '%s' expects two parameter of matching types. The function was invoked with values of type '%s' and '%s' that do not match.", f.name(), kindOf(args[0]), kindOf(args[1]))
 	}
 }

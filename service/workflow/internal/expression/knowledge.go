@@ -2,6 +2,7 @@ package expression
 
 import (
 	"errors"
+	"fmt"
 )
 
 // ask asks the context for a thing and gives what it says the engine's words.
@@ -99,7 +100,7 @@ func formData(from implementation, names int, many bool) implementation {
 		case len(values) == 0:
 			return nil, nil
 		case len(values) > 1:
-			return nil, fail("The template language function '%s' was invoked with key '%s', which has '%d' values. Use the function for many values instead.", f.name(), key, len(values))
+			return nil, f.unretrieved("formdata", "There are more than one items matching the field name '%s'.", key)
 		}
 		return values[0], nil
 	}
@@ -109,7 +110,7 @@ func (f *frame) formValues(body any, key string) ([]any, error) {
 	o, _ := body.(*Object)
 	values := []any{}
 	if o == nil {
-		return nil, f.noForm()
+		return nil, f.noForm(nil)
 	}
 	if fields, ok := o.Exact("$formdata"); ok {
 		list, _ := fields.([]any)
@@ -125,7 +126,7 @@ func (f *frame) formValues(body any, key string) ([]any, error) {
 	}
 	parts, ok := o.Exact("$multipart")
 	if !ok {
-		return nil, f.noForm()
+		return nil, f.noForm(o)
 	}
 	list, _ := parts.([]any)
 	for _, x := range list {
@@ -147,8 +148,22 @@ func (f *frame) formValues(body any, key string) ([]any, error) {
 	return values, f.step(len(list))
 }
 
-func (f *frame) noForm() error {
-	return fail("The template language function '%s' expects a body of content type 'application/x-www-form-urlencoded' or 'multipart/form-data'.", f.name())
+func (f *frame) unretrieved(what, format string, args ...any) error {
+	return fail("The template language function '%s' failed to retrieve %s contents from outputs. %s", f.name(), what, fmt.Sprintf(format, args...))
+}
+
+// typeOf is the media type that a body says it has.
+func typeOf(body *Object) string {
+	if body != nil {
+		if kind, ok := body.Exact("$content-type"); ok {
+			return Text(kind)
+		}
+	}
+	return "<null>"
+}
+
+func (f *frame) noForm(body *Object) error {
+	return f.unretrieved("formdata", "The output content is not a valid form data content. Supported form data content types are 'multipart/form-data' and 'application/x-www-form-urlencoded' and the provided content type is '%s'.", typeOf(body))
 }
 
 func multipart(from implementation, names int) implementation {
@@ -162,16 +177,16 @@ func multipart(from implementation, names int) implementation {
 			return nil, err
 		}
 		o, _ := v.(*Object)
-		if o == nil {
-			return nil, f.noParts()
+		var list []any
+		if o != nil {
+			parts, _ := o.Exact("$multipart")
+			list, _ = parts.([]any)
 		}
-		parts, _ := o.Exact("$multipart")
-		list, ok := parts.([]any)
-		if !ok {
-			return nil, f.noParts()
+		if list == nil {
+			return nil, f.unretrieved("multipart", "The supported multipart content type is 'multipart/*' and the provided content type is '%s'.", typeOf(o))
 		}
 		if i < 0 || i >= int64(len(list)) {
-			return nil, f.outOfRange("'index' must be between 0 and %d. The provided value is '%d'.", len(list)-1, i)
+			return nil, f.unretrieved("multipart", "The index value '%d' exceeds the number of multipart contents '%d' in the outputs.", i, len(list))
 		}
 		if part, ok := list[i].(*Object); ok {
 			b, _ := part.Get("body")
@@ -179,8 +194,4 @@ func multipart(from implementation, names int) implementation {
 		}
 		return nil, nil
 	}
-}
-
-func (f *frame) noParts() error {
-	return fail("The template language function '%s' expects a body of content type 'multipart/*'.", f.name())
 }

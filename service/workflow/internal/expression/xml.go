@@ -327,7 +327,10 @@ func xpath(f *frame, args []any) (any, error) {
 	steps := f.steps
 	v, err := d.Query(query, &steps)
 	f.steps = steps
-	if err != nil {
+	switch {
+	case errors.Is(err, xmltree.ErrSteps):
+		return nil, f.step(0)
+	case err != nil:
 		return nil, fail("The template language function 'xpath' parameters are invalid: the 'xpath' parameter must be a supported, well formed XPath expression. %s. %s", err, f.function.usage())
 	}
 	switch v := v.(type) {
