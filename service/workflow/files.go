@@ -71,7 +71,10 @@ func ValidatePaths(paths ...string) (Validation, error) {
 			case d.IsDir() || !isJSON(file) && !isPackage(file):
 				return nil
 			}
-			if err := out.file(file, false); err != nil {
+			switch err := out.file(file, false); {
+			case err != nil && isPackage(file):
+				out.Skipped++ // an archive of something else
+			case err != nil:
 				out.unread(file, err)
 			}
 			return nil
@@ -163,6 +166,9 @@ func (out *Validation) judge(path string, data []byte, beside Beside, named bool
 			Message: "there is no workflow definition in this file: neither one alone, nor a Standard workflow.json, nor a template or a resource with Microsoft.Logic/workflows, nor a Power Automate flow"})
 	}
 	for i := range r.Definitions {
+		if d := &r.Definitions[i]; d.Name == "" && strings.EqualFold(filepath.Base(path), "workflow.json") {
+			d.Name = filepath.Base(filepath.Dir(path)) // a Standard project names workflows by their folders
+		}
 		r.Valid = r.Valid && r.Definitions[i].Valid
 		r.Problems = append(r.Problems, r.Definitions[i].Problems...)
 		r.Definitions[i].Problems = nil

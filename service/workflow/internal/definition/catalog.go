@@ -136,7 +136,7 @@ const (
 	model   = "needs a service of language models"
 )
 
-var callOptions = []string{"DisableAsyncPattern", "SuppressWorkflowHeaders", "DisableAutomaticDecompression"}
+var callOptions = []string{"DisableAsyncPattern", "SuppressWorkflowHeaders", "DisableAutomaticDecompression", "IncludeAuthorizationHeadersInOutputs"}
 
 // Actions is the catalogue of actions.
 var Actions = []Type{
@@ -146,7 +146,7 @@ var Actions = []Type{
 	{Name: "Until", Group: "control", Note: "again until it holds", Options: []string{"FailWhenLimitsReached"}},
 	{Name: "Scope", Group: "control", Note: "several as one"},
 	{Name: "Terminate", Group: "control", Note: "end the run", NeedsInputs: true, Inputs: []Field{word("runStatus", "Succeeded", "Failed", "Cancelled").must(), object("runError", scalar("code"), scalar("message"))}, check: checkTerminate},
-	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", whole("count").must(), word("unit", timeUnits...).must()), object("until", Field{Name: "timestamp", Must: true, Kinds: []document.Kind{document.String}, Check: checkInstant})}},
+	{Name: "Wait", Group: "control", Note: "a time or until one", NeedsInputs: true, check: checkWait, Inputs: []Field{object("interval", Field{Name: "count", Must: true, Kinds: []document.Kind{document.Number, document.String}, Check: checkCount}, word("unit", timeUnits...).must()), object("until", Field{Name: "timestamp", Must: true, Kinds: []document.Kind{document.String}, Check: checkInstant})}},
 
 	{Name: "InitializeVariable", Group: "variables", Note: "declare", NeedsInputs: true, check: checkInitialize},
 	{Name: "SetVariable", Group: "variables", Note: "set", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}, check: checkValue},
@@ -156,7 +156,7 @@ var Actions = []Type{
 	{Name: "AppendToStringVariable", Group: "variables", Note: "add text", NeedsInputs: true, Inputs: []Field{variableName, anything("value")}, check: checkAppended},
 
 	{Name: "Compose", Group: "data", Note: "make a value", check: checkCompose},
-	{Name: "ParseJson", Group: "data", Note: "check against a schema", NeedsInputs: true, Inputs: []Field{contentField, {Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}}},
+	{Name: "ParseJson", Group: "data", Note: "check against a schema", NeedsInputs: true, Inputs: []Field{contentField, {Name: "schema", Must: true, Kinds: []document.Kind{document.Object, document.Bool}}}},
 	{Name: "Query", Group: "data", Note: "keep some items", NeedsInputs: true, Inputs: []Field{anything("from").must(), {Name: "where", Must: true, Kinds: []document.Kind{document.String, document.Object, document.Bool}}}},
 	{Name: "Select", Group: "data", Note: "make each item anew", NeedsInputs: true, Inputs: []Field{anything("from").must(), anything("select").must()}},
 	{Name: "Table", Group: "data", Note: "CSV or HTML", NeedsInputs: true, Inputs: []Field{anything("from").must(), word("format", "CSV", "HTML").must(), list("columns", text("header"), anything("value").must())}},
@@ -170,7 +170,7 @@ var Actions = []Type{
 	{Name: "Workflow", Group: "calls", Note: "another workflow", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), anything("body")}},
 	{Name: "InvokeWorkflow", Group: "calls", Note: "another workflow, by its other name", NeedsInputs: true, Options: callOptions, Inputs: []Field{{Name: "host", Must: true, Kinds: []document.Kind{document.Object}, Check: checkWorkflowHost}, object("headers"), anything("body")}},
 	{Name: "Function", Group: "calls", Note: "a function app, by its address", NeedsInputs: true, Options: callOptions, check: checkFunction, Inputs: slices.Concat([]Field{object("function", text("id"), text("name"), text("connectionName")), httpMethod, httpURI, anything("body")}, callMembers)},
-	{Name: "InvokeFunction", Group: "calls", Support: Refused, Note: dotnet, NeedsInputs: true, Inputs: []Field{text("functionName").must(), object("parameters")}},
+	{Name: "InvokeFunction", Group: "calls", Support: Refused, Note: dotnet, NeedsInputs: true, Options: callOptions, Inputs: []Field{text("functionName").must(), object("parameters")}},
 	{Name: "ApiManagement", Group: "calls", Note: "an operation of an API of the gateway", NeedsInputs: true, Options: callOptions, Inputs: management},
 	{Name: "AppService", Group: "calls", Note: "an operation of a web app with a Swagger document", NeedsInputs: true, Options: callOptions, Inputs: slices.Concat([]Field{httpMethod, httpURI, anything("body")}, callMembers)},
 	{Name: "ApiConnection", Group: "calls", Note: "an operation of a connection", NeedsInputs: true, Options: callOptions, Inputs: connection},
@@ -230,7 +230,7 @@ var Triggers = []Type{
 		Inputs: []Field{{Name: "schema", Kinds: []document.Kind{document.Object, document.Bool}}, httpMethod, text("relativePath"), anything("headersSchema"), anything("operationId"), anything("host"), anything("parameters")}},
 	{Name: "Manual", Group: "calls in", Note: "a Request by its name of 2015", Kinds: requestKinds, Options: requestOptions},
 	{Name: "HttpWebhook", Group: "calls in", Note: "subscribed when the workflow is enabled", NeedsInputs: true, Inputs: webhook, Options: []string{"IncludeAuthorizationHeadersInOutputs"}},
-	{Name: "ApiConnectionWebhook", Group: "calls in", Note: "subscribed through a connection", NeedsInputs: true, Inputs: connectionHook},
+	{Name: "ApiConnectionWebhook", Group: "calls in", Note: "subscribed through a connection", NeedsInputs: true, Options: []string{"IncludeAuthorizationHeadersInOutputs"}, Inputs: connectionHook},
 	{Name: "ApiConnectionNotification", Group: "calls in", Note: "notified through a connection", NeedsInputs: true, Inputs: []Field{connectionHost}},
 	{Name: "OpenApiConnectionWebhook", Group: "calls in", Note: "the same, as Power Automate writes it", NeedsInputs: true, Inputs: openAPI},
 	{Name: "OpenApiConnectionNotification", Group: "calls in", Note: "the same, as Power Automate writes it", NeedsInputs: true, Inputs: openAPI},

@@ -180,6 +180,13 @@ func checkAppended(r *reader, o *Operation) {
 	}
 }
 
+// checkCount wants a whole number that is not negative.
+func checkCount(r *reader, v *document.Value, p document.Path) {
+	if n, ok := v.Int(); !ok || n < 0 {
+		r.error(p, v, "wrong-type", "%s must be a whole number of at least 0, not %s", last(p), shown(v))
+	}
+}
+
 // checkZone wants the name of a time zone.
 func checkZone(r *reader, v *document.Value, p document.Path) {
 	if v.Is(document.String) && r.Zones != nil && !r.Zones(v.Text) {

@@ -116,6 +116,16 @@ func (r *reader) parameter(m document.Member, p document.Path) {
 	r.error(p.Of("type"), typ, "parameter-type", "there is no parameter type %q; it may be %s", word, parameterTypeNames())
 }
 
+// parameterType gives the spelling of a type's name, or nothing.
+func parameterType(name string) string {
+	for _, t := range parameterTypes {
+		if strings.EqualFold(t.name, name) {
+			return t.name
+		}
+	}
+	return ""
+}
+
 func parameterTypeNames() string {
 	var names []string
 	for _, t := range parameterTypes {
@@ -144,6 +154,11 @@ func (r *reader) outputs() {
 			continue
 		}
 		out.Type = r.textOf(m.Value, at, "type")
+		if typ := m.Value.Get("type"); typ.Is(document.String) && !r.later(typ) && parameterType(out.Type) == "" {
+			r.error(at.Of("type"), typ, "parameter-type", "there is no type %q of outputs; it may be %s", out.Type, parameterTypeNames())
+		} else if !typ.Given() {
+			r.warn(at.Of("type"), m.Value, "missing-member", "the output %q has no type; it may be %s", m.Name, parameterTypeNames())
+		}
 		if m.Value.Get("value") == nil {
 			r.error(at.Of("value"), m.Value, "missing-member", "the output %q has no value", m.Name)
 		}

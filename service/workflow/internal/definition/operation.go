@@ -30,9 +30,9 @@ var options = map[string]struct{ trigger, action bool }{
 }
 
 var (
-	shared         = []string{"type", "kind", "inputs", "description", "metadata", "runtimeConfiguration", "operationOptions", "trackedProperties", "limit", "conditions", "correlation", "isTrackedPropertiesRunLevel"}
+	shared         = []string{"type", "kind", "inputs", "description", "metadata", "runtimeConfiguration", "operationOptions", "trackedProperties", "limit", "conditions", "correlation", "isTrackedPropertiesRunLevel", "transitions"}
 	triggerMembers = append([]string{"recurrence", "evaluatedRecurrence", "splitOn", "splitOnConfiguration"}, shared...)
-	actionMembers  = append([]string{"runAfter", "actions", "else", "expression", "foreach", "cases", "default", "tools", "retryPolicy"}, shared...)
+	actionMembers  = append([]string{"runAfter", "actions", "else", "expression", "foreach", "cases", "default", "tools"}, shared...)
 )
 
 // operation reads what triggers and actions have in common.
@@ -220,13 +220,19 @@ func (r *reader) options(o *Operation, t *Type, trigger bool) {
 			r.error(at, v, "unknown-option", "%s is an option of actions, not of triggers", known)
 		case !trigger && !place.action:
 			r.error(at, v, "unknown-option", "%s is an option of triggers, not of actions", known)
+		case t != nil && known != "SingleInstance" && known != "OptimizedForHighThroughput" && !slices.Contains(t.Options, known):
+			r.error(at, v, "unknown-option", "%s is no option of %s; %s", known, t.Name, optionsOf(t))
 		default:
-			if t != nil && len(t.Options) > 0 && known != "SingleInstance" && known != "OptimizedForHighThroughput" && !slices.Contains(t.Options, known) {
-				r.warn(at, v, "unknown-option", "%s has no effect on %s", known, t.Name)
-			}
 			o.Options = append(o.Options, known)
 		}
 	}
+}
+
+func optionsOf(t *Type) string {
+	if len(t.Options) == 0 {
+		return "it has none"
+	}
+	return "it may have " + or(t.Options)
 }
 
 func (r *reader) limit(o *Operation) {

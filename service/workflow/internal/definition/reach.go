@@ -42,3 +42,43 @@ func (g *Graph) gather(a *Action) bits {
 	}
 	return set
 }
+
+// exclusiveMax is up to how many actions of a graph are looked at for ways that exclude
+// one another; of more, any two are taken for parallel.
+const exclusiveMax = 500
+
+// exclusive reports whether only one of two actions can run: somewhere before them one
+// waits for an end of an action that the other does not wait for.
+func (g *Graph) exclusive(one, other *Action) bool {
+	if len(g.Actions) > exclusiveMax {
+		return false
+	}
+	first, second := map[*Action]Statuses{}, map[*Action]Statuses{}
+	g.waits(one, first)
+	g.waits(other, second)
+	for before, statuses := range first {
+		if also, both := second[before]; both && statuses&also == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// waits gathers the ends that must have come for an action to run. Beyond one that may
+// have been skipped nothing must have come.
+func (g *Graph) waits(a *Action, all map[*Action]Statuses) {
+	for _, after := range a.RunAfter {
+		before := g.Get(after.Name)
+		if before == nil {
+			continue
+		}
+		known, seen := all[before]
+		if !seen {
+			known = Succeeded | Failed | Skipped | TimedOut
+		}
+		all[before] = known & after.Statuses
+		if !seen && !after.Statuses.Has(Skipped) {
+			g.waits(before, all)
+		}
+	}
+}

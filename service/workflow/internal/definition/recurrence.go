@@ -69,6 +69,11 @@ func (r *reader) recurrence(v *document.Value, p document.Path) *Recurrence {
 	}
 	out.StartTime = r.instant(v, p, "startTime")
 	out.EndTime = r.instant(v, p, "endTime")
+	if start, _, ok := ParseTime(out.StartTime); ok {
+		if end, _, ok := ParseTime(out.EndTime); ok && end.Before(start) {
+			r.error(p.Of("endTime"), v.Get("endTime"), "recurrence", "endTime %s is before startTime %s: it would never be due", out.EndTime, out.StartTime)
+		}
+	}
 	if z := v.Get("timeZone"); z.Given() && !r.later(z) {
 		out.TimeZone = r.textOf(v, p, "timeZone")
 		checkZone(r, z, p.Of("timeZone"))

@@ -27,6 +27,13 @@ func (r *reader) runtime(o *Operation, trigger bool) {
 			o.Runtime.ChunkSize = r.number(hints, at.Of("uploadHints"), "preferredChunkSizeInBytes", 1, 0)
 		}
 	}
+	if row := find(Actions, o.Type); !trigger && row != nil && !o.opaque && row.Group != "calls" {
+		for _, name := range []string{"paginationPolicy", "contentTransfer"} {
+			if m := v.Get(name); m.Given() {
+				r.error(p.Of(name), m, "wrong-value", "%s calls nothing, so it has no %s", row.Name, name)
+			}
+		}
+	}
 	r.secure(o, v, p)
 	r.staticResult(o, v, p, trigger)
 	if request := r.objectOf(v, p, "requestOptions"); request != nil {
@@ -75,7 +82,7 @@ func (r *reader) concurrency(o *Operation, v *document.Value, p document.Path, t
 	case !trigger && runs.Given():
 		r.error(at.Of("runs"), runs, "concurrency", "runs belong to triggers; a loop has concurrency.repetitions")
 	case !trigger && repetitions.Given() && !o.opaque && o.Type != "Foreach":
-		r.warn(at.Of("repetitions"), repetitions, "concurrency", "only a Foreach repeats; %s does not", o.Type)
+		r.error(at.Of("repetitions"), repetitions, "concurrency", "only a Foreach repeats at the same time; %s does not", o.Type)
 	}
 	if runs.Given() && o.Options.Has("SingleInstance") {
 		r.error(at.Of("runs"), runs, "concurrency", "operationOptions says SingleInstance and concurrency.runs says it again; keep one of them")

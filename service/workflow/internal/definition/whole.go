@@ -161,7 +161,7 @@ func (r *reader) answers() bool {
 func (r *reader) parallel(a *Action) *Action {
 	for one := a; one != nil; one = one.In.Owner {
 		for _, other := range one.In.Actions {
-			if other != one && !one.In.reaches(one, other) && !one.In.reaches(other, one) {
+			if other != one && !one.In.reaches(one, other) && !one.In.reaches(other, one) && !one.In.exclusive(one, other) {
 				return other
 			}
 		}
