@@ -129,8 +129,12 @@ func (g *group) ready(ctx context.Context, ends marks) error {
 			if err == nil && have.At > want.At {
 				err = fault.New(fault.Conflict, "The copy of %s goes on behind position %d, where the original ends.", unit, want.At)
 			}
-			return have == want, err
+			_, n = g.look()
+			return have == want && (n.Units[unit].Caught || m.Unit.Position() >= want.At), err
 		})
+		if err == nil {
+			err = core.Complete(g.hands(ctx), n, unit)
+		}
 		if err != nil {
 			return err
 		}

@@ -89,8 +89,11 @@ func (c *controller) ready(p *proc, ends core.Marks) error {
 			if have.At > want.At {
 				return false, fmt.Errorf("%w: the copy goes on behind %d, where the original ends", errConflict, want.At)
 			}
-			return have == want, nil
+			return have == want && (c.last.Units[u.name].Caught || c.h.units[u.name].core.Tail().Last >= want.At), nil
 		}); err != nil {
+			return err
+		}
+		if err := core.Complete(c.hands(p), c.last, u.name); err != nil {
 			return err
 		}
 	}

@@ -266,6 +266,22 @@ func TestWhoMayBePromoted(t *testing.T) {
 	}
 }
 
+// A copy that was begun anew since the switch began is not switched to.
+func TestASwitchWantsWholeCopies(t *testing.T) {
+	_, east := twoLocations(true)
+	anew := Note{Units: map[string]Unit{"orders": {Generation: 1}}}
+	if err := Complete(east, anew, "orders"); err != nil {
+		t.Error(err)
+	}
+	east.lacks["orders"] = true
+	if err := Complete(east, east.n, "orders"); err != nil {
+		t.Errorf("it was complete before: %v", err)
+	}
+	if err := Complete(east, anew, "orders"); err == nil || !strings.Contains(err.Error(), "try again") {
+		t.Error(err)
+	}
+}
+
 // A promotion that takes so long that a new copy has begun takes nothing.
 func TestAPromotionIsOfTheJournalsItLookedAt(t *testing.T) {
 	_, east := twoLocations(true)

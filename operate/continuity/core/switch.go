@@ -117,6 +117,20 @@ func maySwitch(h Hands, g Group, n Note) error {
 	return nil
 }
 
+// Complete says why a copy that ends where the original does can not be switched to: one
+// that was whole when the switch began may have been begun anew. Of a copy that was not
+// noted to be complete it can be told when it is folded so far.
+func Complete(h Hands, n Note, unit string) error {
+	if n.Units[unit].Caught {
+		return nil
+	}
+	whole, err := h.Whole(unit)
+	if err == nil && !whole {
+		err = fault.New(fault.Unavailable, "The copy of %s began with a snapshot, and messages from before it are on their way; try again in a moment.", unit)
+	}
+	return err
+}
+
 // Taken makes this location the primary after a switch, and waits until it serves.
 func Taken(h Hands, g Group, was Note, c groups.Change) error {
 	if g.Voters > 0 {
