@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"time"
 
+	"weir/internal/wall"
 	"weir/kernel/fault"
 	"weir/service/bus/internal/broker"
 	"weir/service/bus/internal/namespace"
@@ -147,7 +148,7 @@ func (c *call) room(most int64) (giveBack func(), err error) {
 		return nil, c.tooLarge(most)
 	}
 	patience := bodyTime + time.Duration(expected/bodyBytesPerSecond)*time.Second
-	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(patience))
+	_ = http.NewResponseController(c.w).SetReadDeadline(wall.Now().Add(patience))
 	return c.s.bodies.take(expected)
 }
 
@@ -268,7 +269,7 @@ func (m *message) header(b []byte, p *wire.Properties) []byte {
 	}
 	ms := max(m.TimeToLive.Milliseconds(), 1)
 	if ms >= math.MaxUint32 {
-		now := wire.TimestampOf(time.Now())
+		now := wire.TimestampOf(wall.Now())
 		p.CreationTime, p.AbsoluteExpiryTime = wire.Some(now), wire.Some(now+wire.Timestamp(ms))
 		ms = math.MaxUint32
 	}
