@@ -59,9 +59,6 @@ func (c *controller) halt(p *proc) (core.Marks, error) {
 			if p.h.mono()-since < leaseTimeout {
 				return false, nil
 			}
-			if c.h.w.rules.LapsedRenews {
-				return true, nil
-			}
 			// A node that only stood still could renew it.
 			err := p.write(func() error { return l.change(seen, "", l.epoch) })
 			return err == nil, nil

@@ -42,7 +42,6 @@ var flaws = []flaw{
 	{"a copy without payloads is whole", locations.Rules{BareSeeds: true}, 1, locations.Slant{Hasty: true}},
 	{"a fork of an older log parts", locations.Rules{OldForkParts: true}, 0, locations.Slant{Hasty: true}},
 	{"opens unasked", locations.Rules{OpensUnasked: true}, 11, locations.Slant{Nodes: 2, Hasty: true}},
-	{"renews what has lapsed", locations.Rules{LapsedRenews: true}, 1276, locations.Slant{Nodes: 2, Hasty: true}},
 	{"copies on gaps", locations.Rules{CopiesOnGaps: true}, 80361, locations.Slant{Hasty: true}},
 	{"serves a link that another node owns", locations.Rules{ServesUnowned: true}, 406, locations.Slant{Nodes: 2, Sync: true, Witnesses: 1}},
 }

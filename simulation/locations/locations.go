@@ -84,7 +84,6 @@ type Rules struct {
 	BareSeeds       bool // a copy that lacks payloads of its seed counts as whole
 	OldForkParts    bool // what a journal that was given up had heard counts for the new one
 	OpensUnasked    bool // a node that gets the lease opens an epoch without a look at the note
-	LapsedRenews    bool // who stood still renews a lease that was taken for free
 	ServesUnowned   bool // a node that lost a unit goes on serving its link
 }
 
