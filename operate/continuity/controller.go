@@ -488,6 +488,9 @@ func (g *group) stand() {
 			Mode: link.Mode(cfg.mode), LagMessages: cfg.lagMessages, LagBytes: cfg.lagBytes, LagTime: cfg.lagTime,
 			WhenAway: cfg.whenAway, Term: n.Term, Watched: true,
 		}
+		if len(cfg.witnesses) > 0 {
+			terms.Patience = cfg.grant
+		}
 	} else {
 		s.Elsewhere = elsewhere(cfg)
 	}

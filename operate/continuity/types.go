@@ -62,7 +62,7 @@ func groupType() *resource.Type {
 			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
 			{Name: "lagBytes", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 50}, Description: "async: most bytes it may be behind; 0 is not bounded."},
 			{Name: "lagSeconds", Kind: resource.Int, Default: int64(lagSecondsDefault), Range: &resource.Range{Min: 0, Max: 86400}, Description: "async: longest time it may be behind; 0 is not bounded. From half of a bound on writes slow, above it they are refused."},
-			{Name: "whenAway", Kind: resource.Enum, Values: []string{"stop", "degrade"}, Default: "stop", Description: "sync: what happens while the secondary is away. stop: nothing is acknowledged. degrade: it goes on with an alarm."},
+			{Name: "whenAway", Kind: resource.Enum, Values: []string{"stop", "degrade"}, Default: "stop", Description: "sync: what happens while the secondary is away. stop: nothing is acknowledged. degrade: it goes on with an alarm, once the silence has lasted as long as a grant of the voters, so that nobody else can own the group then."},
 			{Name: "witnesses", Kind: resource.List, Element: text("witness"), Range: &resource.Range{Min: 0, Max: 3}, Description: "URLs of witnesses; one, or three. With none, nothing is promoted but by hand."},
 			{Name: "witnessSecret", Kind: resource.Secret, Description: "The secret of the witnesses."},
 			{Name: "automatic", Kind: resource.Bool, Default: false, Description: "The secondary takes over by itself when the voters agree that the primary is gone."},

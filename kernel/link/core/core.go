@@ -102,6 +102,11 @@ type Terms struct {
 	LagTime               time.Duration
 	// WhenAway is Stop (also when empty) or Degrade; in sync mode.
 	WhenAway string
+	// Patience is how long the other location must be away before sync mode degrades, if
+	// that is longer than Limits.AwayAfter: as long as an ownership may last that nobody
+	// confirms. Who goes on alone then has been confirmed since the other one fell
+	// silent, so the other one does not own in the meantime, and misses nothing.
+	Patience time.Duration
 	// Term is the location's ownership of the group.
 	Term uint64
 	// Watched: the unit is in a group.

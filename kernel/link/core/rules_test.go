@@ -242,6 +242,21 @@ func TestSyncDegrades(t *testing.T) {
 	}
 }
 
+// TestNobodyGoesOnAloneUnconfirmed: an ownership that lasts may not outlive the silence
+// that sync mode degrades after, or both locations answer what the other has not.
+func TestNobodyGoesOnAloneUnconfirmed(t *testing.T) {
+	p := newPair(t, core.Terms{Mode: core.Sync, WhenAway: core.Degrade, Patience: 7 * time.Second})
+	p.s.Gone(p.session, p.now)
+	p.append(5)
+	at, ever := p.s.Wake()
+	if early := p.now.Add(7 * time.Second); !ever || at.Before(early) || p.s.Covered(15, early) {
+		t.Fatalf("alone after %s", at.Sub(p.now))
+	}
+	if !p.s.Covered(15, at) {
+		t.Fatal("not degraded when it said it would be")
+	}
+}
+
 // TestAPeerThatBeatsAndStoresNothingIsAway: sync mode must not hang on a location
 // whose disk does.
 func TestAPeerThatBeatsAndStoresNothingIsAway(t *testing.T) {

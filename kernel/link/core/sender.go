@@ -183,7 +183,7 @@ func (s *Sender) Wake() (time.Time, bool) {
 	if !s.mayDegrade() || s.degraded {
 		return time.Time{}, false
 	}
-	return s.good().Add(s.limits.AwayAfter + 1), true
+	return s.good().Add(s.silence() + 1), true
 }
 
 // Degraded reports whether sync mode goes on without the other location.
@@ -206,8 +206,16 @@ func (s *Sender) good() time.Time {
 	return s.heard
 }
 
+// silence is how long the other location may be silent before it counts as away.
+func (s *Sender) silence() time.Duration {
+	if s.mayDegrade() {
+		return max(s.limits.AwayAfter, s.terms.Patience)
+	}
+	return s.limits.AwayAfter
+}
+
 // away reports whether the other location counts as away.
-func (s *Sender) away(now time.Time) bool { return now.Sub(s.good()) > s.limits.AwayAfter }
+func (s *Sender) away(now time.Time) bool { return now.Sub(s.good()) > s.silence() }
 
 // look degrades and recovers.
 func (s *Sender) look(now time.Time) {
