@@ -248,7 +248,10 @@ func (j *judge) begins(y *history, t uint64, l *shelf, at record.Position) {
 
 // has reports whether the journal that goes on has what something rests on.
 func (y *history) has(it item) bool {
-	return (y.began == 0 || it.at < y.began || it.in == y.shelf) && y.shelf.sum(it.at) == it.sum
+	if y.began > 0 && it.at >= y.began && it.in != y.shelf || y.shelf.sum(it.at) != it.sum {
+		return false
+	}
+	return it.at == 0 || y.shelf.chained[it.at-1] == it.sum // else a fenced writer left it, and nobody folds it
 }
 
 // tell takes an item for so or for lost.

@@ -214,7 +214,7 @@ func (u *unit) snapshot() {
 	u.turn(func(t *core.Turn) {
 		t.Reveal(func() {
 			if epoch == u.epochs {
-				u.keep(snapshot{at: tail, data: data, sums: u.shelf.sums[:tail.Last:tail.Last]}, horizon)
+				u.keep(snapshot{at: tail, data: data, sums: u.shelf.sums[:tail.Last:tail.Last], chained: u.shelf.chained[:tail.Last:tail.Last]}, horizon)
 			}
 		})
 	})

@@ -139,7 +139,7 @@ func (s *session) hear(msg any) {
 			s.seed = &snapshot{at: at, data: data}
 		}
 	case snapshot:
-		s.seed.sums = msg.sums
+		s.seed.sums, s.seed.chained = msg.sums, msg.chained
 		err = errors.New("a snapshot to begin with has come")
 	case bye:
 		err = errors.New("the other side has ended the connection")

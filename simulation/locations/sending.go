@@ -177,7 +177,7 @@ func (v *serving) seed() {
 	half := len(s.data) / 2
 	v.end.send(core.Chunk{Data: s.data[:half]})
 	v.end.send(core.Chunk{Offset: uint64(half), Data: s.data[half:]})
-	v.end.send(snapshot{sums: s.sums}) // not part of the protocol: it is for the judge
+	v.end.send(snapshot{sums: s.sums, chained: s.chained}) // not part of the protocol: it is for the judge
 }
 
 func (v *serving) ack(m core.Mark) {

@@ -41,10 +41,7 @@ func newShelf(s *site, unit string, generation int) *shelf {
 func (l *shelf) seed(s snapshot) {
 	l.base, l.first = s.at.Last, s.at.Last+1
 	l.sums = append([]uint64(nil), s.sums...)
-	l.chained = append([]uint64(nil), s.sums...)
-	if n := len(l.chained); n > 0 {
-		l.chained[n-1] = s.at.Sum
-	}
+	l.chained = append([]uint64(nil), s.chained...)
 	l.chain = record.NewChain(s.at)
 	l.snaps = []snapshot{s}
 }

@@ -214,9 +214,10 @@ func later(a, b time.Time) time.Time {
 
 // snapshot is a state that was saved.
 type snapshot struct {
-	at   record.Tail
-	data []byte
-	sums []uint64 // of all records up to it, for the judge
+	at      record.Tail
+	data    []byte
+	sums    []uint64 // of all records up to it, for the judge
+	chained []uint64 // and those of the chain there
 }
 
 func (s snapshot) String() string { return fmt.Sprintf("snapshot at %d", s.at.Last) }

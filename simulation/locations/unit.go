@@ -227,7 +227,7 @@ func (u *unit) copyWhile(p *proc, until func() bool) error {
 	for err == nil && !until() {
 		if _, err = u.fold(); err == nil && u.core.SnapshotDue(snapshotEvery) {
 			at, data := u.core.Snapshot(nil)
-			u.keep(snapshot{at: at, data: data, sums: u.shelf.sums[:at.Last:at.Last]}, u.horizon(at.Last+1))
+			u.keep(snapshot{at: at, data: data, sums: u.shelf.sums[:at.Last:at.Last], chained: u.shelf.chained[:at.Last:at.Last]}, u.horizon(at.Last+1))
 		}
 		if err == nil && !until() {
 			p.pause()
