@@ -316,12 +316,12 @@ func (m *pairing) lose(ctx context.Context, then func(t *traffic, other *server.
 		if err != nil {
 			return err
 		}
-		killed := time.Now()
 		for _, s := range primary.Nodes {
 			if err := s.Kill(); err != nil {
 				return err
 			}
 		}
+		killed := time.Now() // what was answered until now, it answered
 		if err := then(t, m.Other(primary), killed); err != nil {
 			return err
 		}
