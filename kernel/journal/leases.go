@@ -45,7 +45,7 @@ func (s *Store) Leases(ctx context.Context) (*Leases, error) {
 		if err == nil {
 			_, err = l.kv.Status(ctx)
 		}
-		return err
+		return notYet(err)
 	})
 	return l, err
 }

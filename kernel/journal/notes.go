@@ -35,7 +35,7 @@ func (s *Store) Notes(ctx context.Context, bucket string) (*Notes, error) {
 		if err == nil {
 			_, err = n.kv.Status(ctx)
 		}
-		return err
+		return notYet(err)
 	})
 	return n, err
 }

@@ -189,9 +189,25 @@ func (s *Store) retry(ctx context.Context, what string, try func(context.Context
 	}
 }
 
+// errNotYet: another node has just made what is looked for, and this one does not know
+// of it.
+var errNotYet = errors.New("it is not known here yet")
+
+// notYet takes what is missing although it was found or made a moment ago for something
+// that will be there.
+func notYet(err error) error {
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return fmt.Errorf("%w: %w", errNotYet, err)
+	}
+	return err
+}
+
 // passing reports whether an error of the JetStream API may go away by itself:
 // no leader yet, too few nodes yet, a time-out.
 func passing(err error) bool {
+	if errors.Is(err, errNotYet) {
+		return true
+	}
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return api.Code == 503 || api.Code == 500 || api.ErrorCode == noSuitablePeers
 	}

@@ -27,7 +27,7 @@ func (s *Store) stream(ctx context.Context, name, about string) (*stream, error)
 			l.replicated = l.js.CachedInfo().Config.Replicas > 1
 			err = s.led(ctx, l.js)
 		}
-		return err
+		return notYet(err)
 	})
 	return l, err
 }
