@@ -138,7 +138,10 @@ func (r *PairResult) pair(ctx context.Context, o PairOptions, dir, mode string) 
 	o.Say("two locations, %s: %s", mode, s)
 	if mode == "sync" {
 		r.Sync = s
-		return errors.Join(m.switches(ctx, &r.Switch, &r.Switching), m.faults(ctx, r))
+		if err := m.switches(ctx, &r.Switch, &r.Switching); err != nil {
+			return fmt.Errorf("planned switches: %w", err)
+		}
+		return m.faults(ctx, r)
 	}
 	r.Async = s
 	line, err := m.RoundTrip(ctx)
@@ -149,7 +152,10 @@ func (r *PairResult) pair(ctx context.Context, o PairOptions, dir, mode string) 
 	if err := m.lag(ctx, r); err != nil {
 		return err
 	}
-	return errors.Join(m.switches(ctx, &r.SwitchAsync, nil), m.promotions(ctx, r))
+	if err := m.switches(ctx, &r.SwitchAsync, nil); err != nil {
+		return fmt.Errorf("planned switches: %w", err)
+	}
+	return m.promotions(ctx, r)
 }
 
 // pairing is two locations under measurement.
