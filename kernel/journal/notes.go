@@ -1,11 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"weir/kernel/fault"
 )
 
 // ErrNoteChanged: somebody else has changed the note since it was read.
@@ -14,14 +18,18 @@ var ErrNoteChanged = errors.New("journal: note was changed by somebody else")
 // Notes are small documents of the location, each changed as a whole, in a key-value
 // bucket that has as many copies as the journals.
 type Notes struct {
+	store  *Store
 	kv     jetstream.KeyValue
 	bucket string
 }
 
+// noteWait is how long reading and writing a note wait for the bucket to have a leader.
+const noteWait = 5 * time.Second
+
 // Notes opens a bucket of notes, and makes it when there is none. Its name is of
 // letters, digits and "-".
 func (s *Store) Notes(ctx context.Context, bucket string) (*Notes, error) {
-	n := &Notes{bucket: bucket}
+	n := &Notes{store: s, bucket: bucket}
 	config := jetstream.KeyValueConfig{
 		Bucket: "weir-" + bucket, Description: "notes of the location: " + bucket,
 		History: 1, Storage: jetstream.FileStorage, Replicas: s.replicas(),
@@ -43,41 +51,69 @@ func (s *Store) Notes(ctx context.Context, bucket string) (*Notes, error) {
 // Get returns a note and its revision; revision 0: there is none. It may be a moment
 // old: who changes it is held to its revision.
 func (n *Notes) Get(ctx context.Context, key string) (data []byte, revision uint64, err error) {
-	entry, err := n.kv.Get(ctx, escape(key))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, 0, nil
-	}
-	if err != nil {
-		return nil, 0, fmt.Errorf("read the note %s of %s: %w", key, n.bucket, err)
-	}
-	return entry.Value(), entry.Revision(), nil
+	err = n.patiently(ctx, "read the note "+key+" of "+n.bucket, func(ctx context.Context) error {
+		entry, err := n.kv.Get(ctx, escape(key))
+		switch {
+		case errors.Is(err, jetstream.ErrKeyNotFound):
+			data, revision, err = nil, 0, nil
+		case err == nil:
+			data, revision = entry.Value(), entry.Revision()
+		}
+		return err
+	})
+	return data, revision, err
 }
 
 // Put writes a note over the one of that revision (0: there must be none) and
-// returns the new revision, when it is durable. Error: ErrNoteChanged.
-func (n *Notes) Put(ctx context.Context, key string, data []byte, revision uint64) (uint64, error) {
-	var err error
-	if revision == 0 {
-		revision, err = n.kv.Create(ctx, escape(key), data)
-	} else {
-		revision, err = n.kv.Update(ctx, escape(key), data, revision)
+// returns the new revision, when it is durable. Error: ErrNoteChanged. A write whose
+// answer was lost is looked for before it is made again: it is not taken for somebody
+// else's.
+func (n *Notes) Put(ctx context.Context, key string, data []byte, revision uint64) (written uint64, err error) {
+	unsure := false
+	err = n.patiently(ctx, "write the note "+key+" of "+n.bucket, func(ctx context.Context) error {
+		if unsure {
+			entry, err := n.kv.Get(ctx, escape(key))
+			if err == nil && entry.Revision() > revision && bytes.Equal(entry.Value(), data) {
+				written = entry.Revision()
+				return nil
+			}
+			if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+				return err
+			}
+		}
+		unsure = true
+		if revision == 0 {
+			written, err = n.kv.Create(ctx, escape(key), data)
+		} else {
+			written, err = n.kv.Update(ctx, escape(key), data, revision)
+		}
+		return err
+	})
+	return written, n.changed(err)
+}
+
+// patiently tries again what fails because the bucket has no leader for the moment.
+func (n *Notes) patiently(ctx context.Context, what string, try func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, noteWait)
+	defer cancel()
+	err := n.store.retry(ctx, what, try)
+	if err != nil && passing(err) {
+		return fault.Wrap(fault.Unavailable, err, "The notes of this location can not be reached now: most of its nodes do not answer.")
 	}
-	return revision, n.changed("write", key, err)
+	return err
 }
 
 // Delete removes the note of that revision. Error: ErrNoteChanged.
 func (n *Notes) Delete(ctx context.Context, key string, revision uint64) error {
-	return n.changed("delete", key, n.kv.Delete(ctx, escape(key), jetstream.LastRevision(revision)))
+	return n.changed(wrap("delete the note "+key+" of "+n.bucket, n.kv.Delete(ctx, escape(key), jetstream.LastRevision(revision))))
 }
 
-func (n *Notes) changed(verb, key string, err error) error {
+// changed tells that a note was not the one of the revision.
+func (n *Notes) changed(err error) error {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == wrongLastSequence || errors.Is(err, jetstream.ErrKeyExists) {
-		return fmt.Errorf("%s the note %s of %s: %w", verb, key, n.bucket, ErrNoteChanged)
+		return fmt.Errorf("%w (%w)", ErrNoteChanged, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%s the note %s of %s: %w", verb, key, n.bucket, err)
-	}
-	return nil
+	return err
 }
 
 // Watch calls fn with every note there is and then with each change, one at a time,
