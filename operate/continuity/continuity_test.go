@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/internal/groups"
@@ -216,4 +217,29 @@ func (p paperNotes) Get(_ context.Context, key string) ([]byte, uint64, error) {
 func (p paperNotes) Put(_ context.Context, key string, data []byte, _ uint64) (uint64, error) {
 	p[key] = string(data)
 	return uint64(len(data)), nil
+}
+
+// Rows wait for the unit to be owned, and are refused at once for any other reason.
+func TestRowsWaitForAnOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		answers := []error{fault.New(fault.NotOwner, "not yet"), fault.New(fault.Busy, "not yet"), nil}
+		bring := func(context.Context, string, string, journal.Mark, bool, []groups.Row) ([]groups.Row, map[string]uint64, error) {
+			asked++
+			return nil, nil, answers[min(asked, len(answers))-1]
+		}
+		g := &group{c: &Controller{o: Options{Bring: bring}}}
+		if _, _, err := g.bringPatiently(t.Context(), bringOrder{}); err != nil || asked != 3 {
+			t.Errorf("after %d tries: %v", asked, err)
+		}
+		asked, answers = 0, []error{fault.New(fault.Conflict, "of another history")}
+		if _, _, err := g.bringPatiently(t.Context(), bringOrder{}); !fault.Is(err, fault.Conflict) || asked != 1 {
+			t.Errorf("after %d tries: %v", asked, err)
+		}
+		asked, answers = 0, []error{fault.New(fault.NotOwner, "never")}
+		began := time.Now()
+		if _, _, err := g.bringPatiently(t.Context(), bringOrder{}); !fault.Is(err, fault.NotOwner) || time.Since(began) > ownerWait+time.Second {
+			t.Errorf("after %s: %v", time.Since(began), err)
+		}
+	})
 }

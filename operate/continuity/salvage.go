@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/fault"
@@ -252,12 +253,40 @@ func (g *group) bring(ctx context.Context, o bringOrder) (brought, error) {
 	if _, ok := n.Units[o.Unit]; !ok || n.Holder != g.c.o.Location || n.Phase != core.None {
 		return brought{}, fault.New(fault.Conflict, "%s does not have %s at the moment.", g.c.o.Location, o.Unit)
 	}
-	rows, counts, err := g.c.o.Bring(ctx, o.Unit, o.Source, o.After, o.Resent, o.Rows)
+	rows, counts, err := g.bringPatiently(ctx, o)
 	b := brought{Counts: counts}
 	for _, r := range rows {
 		b.Verdicts = append(b.Verdicts, r.Verdict)
 	}
 	return b, err
+}
+
+// ownerWait is how long rows wait for the unit to be owned: a group that has just been
+// promoted is held before its units are.
+const ownerWait = 10 * time.Second
+
+// bringPatiently brings rows into a unit when somebody owns it. What was brought is a fact
+// of the unit's journal, so that trying again repeats nothing.
+func (g *group) bringPatiently(ctx context.Context, o bringOrder) (rows []groups.Row, counts map[string]uint64, err error) {
+	enough := time.Now().Add(ownerWait)
+	for {
+		rows, counts, err = g.c.o.Bring(ctx, o.Unit, o.Source, o.After, o.Resent, o.Rows)
+		switch fault.KindOf(err) {
+		case fault.NotOwner, fault.Busy, fault.Unavailable:
+		default:
+			return rows, counts, err
+		}
+		if time.Now().After(enough) {
+			return rows, counts, err
+		}
+		timer := time.NewTimer(stepEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return rows, counts, err
+		}
+	}
 }
 
 // ledger is a file with a line of JSON for each row of a tail, bodies included.
