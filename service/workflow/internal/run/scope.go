@@ -114,8 +114,8 @@ func (s *scope) parameter(name string) (any, bool) {
 	switch {
 	case p == nil:
 		return nil, false
-	case p.Value != nil:
-		return valueOf(p.Value), true
+	case p.Value.Get("value") != nil:
+		return valueOf(p.Value.Get("value")), true
 	case p.Default != nil:
 		return valueOf(p.Default), true
 	}

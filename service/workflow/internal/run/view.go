@@ -70,7 +70,11 @@ func (p *Plan) errorOf(i *instance, n *node, load func(record.Ref) any) *express
 	case WhyBranch:
 		return skip("ActionBranchingConditionNotSatisfied", "The execution of template action '%s' skipped: the branching condition for this action is not satisfied.", name)
 	case WhyDependency:
-		return skip("ActionDependencyFailed", "The execution of template action '%s' is skipped: dependant action '%s' completed with status 'Skipped' and code 'ActionSkipped'.", name, p.Name(i.by))
+		status, code := Skipped, codeSkipped
+		if o := i.frame.owner; o != nil {
+			status, code = o.status, o.code
+		}
+		return skip("ActionDependencyFailed", "The execution of template action '%s' is skipped: dependant action '%s' completed with status '%s' and code '%s'.", name, p.Name(i.by), status, code)
 	case WhyEmpty:
 		return skip("ActionRepetitionSkipped", "The execution of template action '%s' is skipped: the loop '%s' had nothing to repeat over.", name, p.Name(i.by))
 	case WhyEnded:
@@ -149,14 +153,15 @@ func (w *walk) instance(i *instance, path []int32) {
 			case n.Is("Foreach", "Until"):
 				why = WhyEmpty
 			}
-			w.untaken(graph, why, i.node, path)
+			w.untaken(graph, why, i, path)
 		}
 	}
 }
 
 // untaken tells of a graph that was not carried out.
-func (w *walk) untaken(g graph, why Why, by uint32, path []int32) {
-	f := &frame{first: g.first, instances: make([]instance, g.size)}
+func (w *walk) untaken(g graph, why Why, in *instance, path []int32) {
+	by := in.node
+	f := &frame{owner: in, first: g.first, instances: make([]instance, g.size)}
 	for k := range f.instances {
 		n := &w.p.nodes[g.first+int32(k)]
 		one, cause := why, by
@@ -176,6 +181,6 @@ func (w *walk) never(f *frame, node uint32, why Why, by uint32, path []int32) {
 	i := &instance{status: Skipped, node: node, why: why, by: by, code: codeSkipped, frame: f}
 	w.f(Record{Name: n.Action.Name, Node: node, Path: path, Status: Skipped, Code: codeSkipped, Error: w.p.errorOf(i, n, w.load)})
 	for _, g := range n.inner {
-		w.untaken(w.p.graphs[g], WhyDependency, node, path)
+		w.untaken(w.p.graphs[g], WhyDependency, i, path)
 	}
 }
