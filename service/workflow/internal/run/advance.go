@@ -31,8 +31,8 @@ type Env struct {
 	Parameters *expression.Object
 	// Setting gives an app setting; nil, there are none.
 	Setting func(name string) (any, bool)
-	// CallbackURL gives the address that resumes what waits by a key; nil, there is none.
-	CallbackURL func(key string) string
+	// CallbackURL gives the address that resumes what waits at a place; nil, there is none.
+	CallbackURL func(at Place, key string) string
 	Values      Values
 	Limits      Limits
 }

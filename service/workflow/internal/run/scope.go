@@ -98,7 +98,7 @@ func (s *scope) find(kind expression.Kind, name string) (any, bool) {
 		}
 	case expression.TheCallbackURL:
 		if m.e.CallbackURL != nil && s.i != nil {
-			return m.e.CallbackURL(m.key(s.i)), true
+			return m.e.CallbackURL(s.i.place(), m.key(s.i)), true
 		}
 	}
 	return nil, false

@@ -65,7 +65,7 @@ func (s *stage) Load(ref record.Ref) (any, error) {
 
 func (s *stage) env() *Env {
 	return &Env{Now: s.now, Random: 42, Run: "08584640926573727105946217888CU00", Values: s, Workflow: expression.NewObject("name", "orders", "run", expression.NewObject("name", "08584640926573727105946217888CU00")),
-		CallbackURL: func(key string) string { return "https://here.example/" + key[:8] }}
+		CallbackURL: func(_ Place, key string) string { return "https://here.example/" + key[:8] }}
 }
 
 func newStage(t testing.TB, definition string) *stage {

@@ -146,3 +146,100 @@ func (r *reader) instance(s *State, i *instance) {
 		x.waits = len(s.waits)
 	}
 }
+
+// Clone gives a copy that shares nothing with the state: what a worker advances while
+// the log's own state stays as it is.
+func (s *State) Clone() *State {
+	c := &State{}
+	if err := c.Restore(s.Snapshot(nil)); err != nil {
+		panic("run: a state of ours cannot be restored: " + err.Error())
+	}
+	return c
+}
+
+// refs calls f for every place of a payload in the state.
+func (s *State) refs(f func(*record.Ref)) {
+	f(&s.Trigger)
+	f(&s.Outputs)
+	f(&s.Error)
+	for _, fr := range s.frames {
+		for k := range fr.instances {
+			i := &fr.instances[k]
+			f(&i.inputs)
+			f(&i.outputs)
+			f(&i.err)
+		}
+	}
+	for _, v := range s.vars {
+		for k := range v.parts {
+			f(&v.parts[k].ref)
+		}
+	}
+}
+
+// Move tells that what lay at old lies at new now.
+func (s *State) Move(old, new record.Ref) {
+	s.refs(func(r *record.Ref) {
+		if r.Len > 0 && r.At == old.At && r.Off >= old.Off && uint64(r.Off)+uint64(r.Len) <= uint64(old.Off)+uint64(old.Len) {
+			r.At, r.Off = new.At, new.Off+(r.Off-old.Off)
+		}
+	})
+}
+
+// Archive writes a run that has ended as one: its state, and behind it every payload,
+// so that nothing else of it need be kept. read gives the bytes of a payload.
+func (s *State) Archive(read func(record.Ref) ([]byte, error)) ([]byte, error) {
+	c := s.Clone()
+	var payloads []byte
+	at, moved := map[record.Ref]record.Ref{}, error(nil)
+	c.refs(func(r *record.Ref) {
+		if r.Len == 0 || moved != nil {
+			return
+		}
+		to, ok := at[*r]
+		if !ok {
+			var data []byte
+			if data, moved = read(*r); moved != nil {
+				return
+			}
+			to = record.Ref{At: archived, Off: uint32(len(payloads)), Len: uint32(len(data))}
+			payloads = append(payloads, data...)
+			at[*r] = to
+		}
+		*r = to
+	})
+	if moved != nil {
+		return nil, moved
+	}
+	head := c.Snapshot(nil)
+	w := writer{}
+	w.number(uint64(len(head)))
+	return append(append(w.b, head...), payloads...), nil
+}
+
+// archived is the position of payloads that lie in their run's archive.
+const archived record.Position = 1
+
+// Unarchive reads what Archive wrote: the state, and the bytes that its payloads lie
+// in, each from its Off on.
+func Unarchive(data []byte) (*State, []byte, error) {
+	r := reader{b: data}
+	n := r.count()
+	if r.bad {
+		return nil, nil, badFact("an archive is cut off")
+	}
+	s := &State{}
+	if err := s.Restore(r.b[:n]); err != nil {
+		return nil, nil, err
+	}
+	payloads := r.b[n:]
+	s.refs(func(ref *record.Ref) {
+		if uint64(ref.Off)+uint64(ref.Len) > uint64(len(payloads)) {
+			r.bad = true
+		}
+	})
+	if r.bad {
+		return nil, nil, badFact("an archive is cut off")
+	}
+	return s, payloads, nil
+}
