@@ -182,6 +182,9 @@ func Advance(s *State, p *Plan, e *Env, in Input) Outcome {
 func (m *machine) hear(in Input) {
 	if in.Event == Start {
 		if m.s.Status == NotStarted {
+			if in.Trigger == nil {
+				in.Trigger = &expression.Object{}
+			}
 			m.emit(&Fact{Kind: Started, Size: m.p.Size(), Inputs: value(in.Trigger), Flag: in.Waits && m.p.Answers})
 			m.begin(m.s.frames[0])
 		}

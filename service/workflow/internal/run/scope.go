@@ -193,7 +193,10 @@ func (s *scope) loop(name, kind string) (any, bool) {
 		if kind == "Until" {
 			return int64(f.iteration), true
 		}
-		items, _ := s.m.load(f.owner.inputs).([]any)
+		if f.owner.more.items == nil {
+			f.owner.more.items, _ = s.m.load(f.owner.inputs).([]any)
+		}
+		items := f.owner.more.items
 		if int(f.iteration) < len(items) {
 			return items[f.iteration], true
 		}

@@ -77,7 +77,8 @@ type more struct {
 	due      int64
 	deadline int64
 	location string
-	waits    int // where it lies in the state's list, from 1
+	waits    int   // where it lies in the state's list, from 1
+	items    []any // of a Foreach, once asked for; not kept
 }
 
 // variable is its value in parts: a whole, then what was added.
@@ -273,7 +274,7 @@ func (s *State) end(now int64, f *Fact, i *instance) {
 			s.waits[m.waits-1], last.more.waits = last, m.waits
 			s.waits, m.waits = s.waits[:len(s.waits)-1], 0
 		}
-		m.phase, m.due, m.location = NoPhase, 0, ""
+		m.phase, m.due, m.location, m.items = NoPhase, 0, "", nil
 		if len(m.frames) == 0 && m.attempt <= 1 && m.count == 0 {
 			i.more = nil
 		}
