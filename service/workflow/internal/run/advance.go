@@ -101,7 +101,7 @@ const (
 	CalledBack
 	// Tick: NextDue has come.
 	Tick
-	// Cancel ends the run.
+	// Cancel ends the run, also one that has not begun (with its Trigger).
 	Cancel
 	// CallerLeft: who waited for an answer does so no more.
 	CallerLeft
@@ -180,7 +180,7 @@ func Advance(s *State, p *Plan, e *Env, in Input) Outcome {
 }
 
 func (m *machine) hear(in Input) {
-	if in.Event == Start {
+	if in.Event == Start || in.Event == Cancel && m.s.Status == NotStarted {
 		if m.s.Status == NotStarted {
 			if in.Trigger == nil {
 				in.Trigger = &expression.Object{}
@@ -188,7 +188,9 @@ func (m *machine) hear(in Input) {
 			m.emit(&Fact{Kind: Started, Size: m.p.Size(), Inputs: value(in.Trigger), Flag: in.Waits && m.p.Answers})
 			m.begin(m.s.frames[0])
 		}
-		return
+		if in.Event == Start {
+			return
+		}
 	}
 	if m.s.Status != Running {
 		return

@@ -228,6 +228,11 @@ func (s *stage) say(line string) []string {
 			rest = body
 		}
 		in.Answer.Body = parse(rest)
+	case "late":
+		in = Input{Event: Answered, At: place()}
+		var code, body string
+		fmt.Sscanf(rest, "%d %s %s", &in.Attempt, &code, &body)
+		in.Answer.Status, _ = strconv.Atoi(code)
 	case "lose":
 		in = Input{Event: Answered, At: place()}
 		in.Attempt = s.s.at(in.At).more.attempt
