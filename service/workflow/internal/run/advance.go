@@ -107,7 +107,7 @@ const (
 	CallerLeft
 	// Recover: the state was folded from a log; nobody knows what is under way.
 	Recover
-	// Repeat tries a held attempt again; Settle (by Answered) gives its answer instead.
+	// Repeat tries a held attempt again; Answered gives it an answer instead.
 	Repeat
 )
 

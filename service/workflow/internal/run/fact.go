@@ -20,7 +20,8 @@ const (
 	Attempted
 	// Awaited: an action waits: Phase, Due, Location; Inputs when it begins so.
 	Awaited
-	// Landed: what is waited for came, and something is left to do (unsubscribe): Status, Code, Outputs, Error.
+	// Landed: what is waited for came, and something is left to do (unsubscribe)
+	// until Deadline: Status, Code, Outputs, Error.
 	Landed
 	// Ended: an action ended: Status, Code, Outputs, Error.
 	Ended

@@ -320,7 +320,8 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	if m.err != nil {
 		return
 	}
-	f.Kind, f.At = Landed, i.place()
+	// Who does not answer an unsubscribe does not hold the run for long.
+	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.e.Limits.RequestTimeout.Microseconds()
 	m.emit(f)
 	e := m.of(Unsubscribe, i)
 	e.Inputs = inputs

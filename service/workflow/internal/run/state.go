@@ -230,7 +230,7 @@ func (s *State) foldInstance(now int64, f *Fact, i *instance) error {
 		s.wait(i, f.Phase, f.Due)
 	case Landed:
 		m := i.extra()
-		m.landed, i.code = f.Status, f.Code
+		m.landed, m.deadline, i.code = f.Status, f.Deadline, f.Code
 		i.outputs, i.err = s.keep(&f.Outputs), s.keep(&f.Error)
 		s.wait(i, Leaving, 0)
 	case Held:
@@ -289,7 +289,7 @@ const variablesMax = 1 << 12
 
 // vary folds what an action did to variables.
 func (s *State) vary(f *Fact, i *instance) error {
-	if f.Variable < 0 || f.Count < 1 || f.Variable+f.Count > variablesMax {
+	if f.Variable < 0 || f.Count < 1 || f.Variable > variablesMax || f.Count > variablesMax {
 		return badFact("it is about variable %d", f.Variable)
 	}
 	ref := i.inputs
