@@ -131,9 +131,15 @@ func (s *scope) action(kind expression.Kind, name string) (any, bool) {
 		}
 		i, n = s.m.visible(index, s.i), &s.m.p.nodes[index]
 		if i == nil || i.status == NotStarted {
-			if i == nil || !s.m.skippedAround(i) {
+			// What was not carried out, since what it stands in has ended without it, has
+			// null for outputs.
+			if !s.m.passedOver(index, s.i) {
 				return nil, false
 			}
+			if kind == expression.TheOutputs {
+				return nil, true
+			}
+			return expression.NewObject("name", n.Action.Name, "code", codeSkipped, "status", Skipped.String()), true
 		}
 	}
 	if i == nil {
@@ -170,9 +176,14 @@ func (m *machine) visible(index int32, from *instance) *instance {
 	return nil
 }
 
-// skippedAround reports whether an action that never began stands in one that ended.
-func (m *machine) skippedAround(i *instance) bool {
-	return i.frame.owner != nil && i.frame.owner.status.Ended()
+// passedOver reports whether something around an action has ended.
+func (m *machine) passedOver(index int32, from *instance) bool {
+	for owner := m.p.graphs[m.p.nodes[index].graph].owner; owner >= 0; owner = m.p.graphs[m.p.nodes[owner].graph].owner {
+		if i := m.visible(owner, from); i != nil && i.status.Ended() {
+			return true
+		}
+	}
+	return false
 }
 
 // loop gives the item or the index of a loop around the instance; without a name, of
