@@ -163,6 +163,11 @@ func (h *host) replicas() {
 	if !bytes.Equal(restored.Snapshot(nil), want) {
 		h.t.Error("a replica that was restored is in another state")
 	}
+	for k, w := range h.l.Workflows() {
+		if x := restored.Workflows()[k]; x.Running() != w.Running() || x.Waiting() != w.Waiting() {
+			h.t.Errorf("a replica that was restored counts %d and %d runs of %s, wants %d and %d", x.Running(), x.Waiting(), w.Name, w.Running(), w.Waiting())
+		}
+	}
 	if restored.NextDue() != h.l.NextDue() || restored.LiveBytes() != h.l.LiveBytes() || restored.Horizon() != h.l.Horizon() {
 		h.t.Error("a replica that was restored wants other things")
 	}
