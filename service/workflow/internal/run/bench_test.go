@@ -13,7 +13,7 @@ const loopOf = `{"actions": {
   "Each": {"type": "Foreach", "foreach": "@range(0, COUNT)", "runAfter": {"I": ["Succeeded"]}, "actions": {
     "Add": {"type": "AppendToArrayVariable", "inputs": {"name": "list", "value": "@item()"}}}},
   "Out": {"type": "Compose", "inputs": "@length(variables('list'))", "runAfter": {"Each": ["Succeeded"]}}},
- "outputs": {"o": {"type": "Integer", "value": "@outputs('Out')"}}}`
+ "outputs": {"o": {"type": "Int", "value": "@outputs('Out')"}}}`
 
 // A loop of thousands that appends to a variable is linear, near enough: variables are
 // kept in parts, and written whole only now and then.
@@ -21,7 +21,7 @@ func TestLongLoops(t *testing.T) {
 	s := newStage(t, strings.ReplaceAll(loopOf, "COUNT", "5000"))
 	s.advance(Input{Event: Start, Trigger: expression.NewObject()})
 	v, _ := s.Load(s.s.Outputs)
-	if got := jsonOf(v); got != `{"o":{"type":"Integer","value":5000}}` {
+	if got := jsonOf(v); got != `{"o":{"type":"Int","value":5000}}` {
 		t.Fatal(got)
 	}
 	if n := len(s.s.vars[0].parts); n > partsMax {

@@ -33,7 +33,7 @@ var estates = []string{
 	  "Hook": {"type": "HttpWebhook", "runAfter": {"U": ["Succeeded"]}, "inputs": {"subscribe": {"method": "POST", "uri": "https://there.example"}, "unsubscribe": {"method": "DELETE", "uri": "https://there.example"}}},
 	  "S": {"type": "Scope", "runAfter": {"Hook": ["Succeeded"]}, "actions": {"Bad": {"type": "Compose", "inputs": "@int('x')"}, "Never": {"type": "Compose", "inputs": 1, "runAfter": {"Bad": ["Succeeded"]}}}},
 	  "Catch": {"type": "Switch", "expression": "@result('S')[0]['code']", "runAfter": {"S": ["Failed"]}, "cases": {"t": {"case": "InvalidTemplate", "actions": {"Yes": {"type": "Compose", "inputs": "@variables('n')"}}}}, "default": {"actions": {"No": {"type": "Compose", "inputs": 0}}}}},
-	 "outputs": {"o": {"type": "Integer", "value": "@outputs('Yes')"}}}`,
+	 "outputs": {"o": {"type": "Int", "value": "@outputs('Yes')"}}}`,
 }
 
 // world is what is outside of a run: it answers by what is asked, so that the same call
