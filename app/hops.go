@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"weir/face/api"
 	"weir/internal/hop"
 	"weir/internal/sniff"
 	"weir/service/bus"
@@ -359,4 +360,15 @@ func (p *Platform) address() string {
 		return net.JoinHostPort(own, port)
 	}
 	return first
+}
+
+// ownRequests marks what a node asks another one for itself: it is asked who it is by
+// nobody else.
+type ownRequests struct{ http.RoundTripper }
+
+// RoundTrip asks.
+func (o ownRequests) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(api.OwnHeader, "1")
+	return o.RoundTripper.RoundTrip(r)
 }

@@ -156,7 +156,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 			lease, found, err := leases.Get(ctx, unit)
 			return lease.Node, lease.Address, err == nil && found && lease.Node != ""
 		},
-		Colleague: func(address string) http.RoundTripper { return hopTransport(address, p.secret) },
+		Colleague: func(address string) http.RoundTripper { return ownRequests{hopTransport(address, p.secret)} },
 		Seed:      p.store.Seed,
 		Reopen: func(ctx context.Context, unit string) error {
 			err := p.bus.Reopen(ctx, unit)
