@@ -70,6 +70,7 @@ var pure = map[string]string{
 	"operate/deploy/template":              "the same template must give the same resources",
 	"service/workflow/internal/document":   "the same file must be read the same everywhere",
 	"service/workflow/internal/definition": "the same file must get the same verdict",
+	"service/workflow/internal/fire":       "what a trigger becomes must be the same when it is decided again",
 	"service/workflow/internal/expression": "a run that is folded again must compute the same",
 	"service/workflow/internal/ledger":     "replicas must agree on every run",
 	"service/workflow/internal/run":        "a run that is folded again, anywhere, must go on the same",
