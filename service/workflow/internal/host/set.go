@@ -8,7 +8,9 @@ import (
 )
 
 // Set holds connectors by what they handle.
-type Set struct{ by map[string]connector.Connector }
+type Set struct {
+	by map[string]connector.Connector
+}
 
 // NewSet gives a set. Two connectors that handle the same are a mistake of the program.
 func NewSet(all ...connector.Connector) (*Set, error) {
