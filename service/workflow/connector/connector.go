@@ -71,6 +71,8 @@ type Call struct {
 	Options    []string
 	// Inputs are evaluated.
 	Inputs any
+	// Context is what a script sees of its run: {actions, trigger, workflow}.
+	Context *Object
 	// URL is what an Ask asks.
 	URL string
 	// Timeout is the time the attempt has; the context ends with it.
@@ -84,9 +86,6 @@ type Call struct {
 	Secure bool
 	// Who is who asks, and how it is tracked.
 	Who Who
-	// Look up what the run has done, for scripts: the outputs of an action, the trigger's
-	// for the empty name. Nil: nothing can be looked up.
-	Result func(action string) (any, bool)
 }
 
 // Who is the run or the trigger a call is made for.
@@ -104,6 +103,8 @@ type Who struct {
 	Key            string
 	ClientTracking string
 	ActionTracking string
+	// RunTracking is the run's own, that correlates what its actions do.
+	RunTracking string
 	// Depth counts the workflows that started each other up to this one.
 	Depth int
 }
