@@ -211,6 +211,9 @@ func (s *stage) judge() {
 			m, _ := r.Error.Get("message")
 			f.Message = expression.Text(m)
 		}
+		if r.Code == "ValidationFailed" {
+			f.Message += " " + clipped(string(expression.AppendJSON(nil, load(r.Outputs))))
+		}
 		missing = missing || r.Code == "ActionTypeNotSupported"
 		if (r.Code == "ActionFailed" || strings.HasPrefix(f.Message, "An action failed")) && a != nil && len(a.Graphs()) > 0 {
 			return // what is in it tells
@@ -231,6 +234,15 @@ func (s *stage) judge() {
 	default:
 		s.out.Verdict = Doubtful
 	}
+}
+
+// clipped bounds what is told of a value.
+func clipped(s string) string {
+	const most = 500
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
 }
 
 // terminated reports whether a Terminate ended the run.

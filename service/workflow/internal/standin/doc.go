@@ -31,6 +31,7 @@ type Made struct {
 	trigger *shape
 	actions map[string]*shape
 	unset   map[string]*shape // parameters without a value
+	named   []string
 }
 
 // For works out the shapes of what a definition reads.
@@ -39,7 +40,7 @@ func For(d *definition.Definition) *Made {
 	for range passes {
 		r.pass()
 	}
-	return &Made{d, r.trigger, r.actions, r.parameters}
+	return &Made{d, r.trigger, r.actions, r.parameters, r.named}
 }
 
 // Trigger gives the outputs of the trigger.
@@ -80,10 +81,8 @@ func (m *Made) Outputs(action string) *expression.Object {
 // Parameters gives values of the parameters that have none.
 func (m *Made) Parameters() *expression.Object {
 	o := &expression.Object{}
-	for _, p := range m.d.Parameters {
-		if s := m.unset[strings.ToLower(p.Name)]; s != nil {
-			o = o.With(p.Name, s.made(p.Name))
-		}
+	for _, name := range m.named {
+		o = o.With(name, m.unset[strings.ToLower(name)].made(name))
 	}
 	return o
 }

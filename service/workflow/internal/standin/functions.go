@@ -7,6 +7,9 @@ import (
 	"weir/service/workflow/internal/expression"
 )
 
+// computedParts is how many parts a text has one of which is found by a computation.
+const computedParts = 10
+
 // eval gives the shapes of an expression and notes what it reads.
 func (r *reader) eval(o *expression.Outline) []*shape {
 	var out []*shape
@@ -30,6 +33,10 @@ func (r *reader) selected(at *[]*shape, key *expression.Outline) {
 		want(r.eval(key), 0)
 		// Which one is computed: an item, or a member that cannot be known.
 		*at = each(*at, func(s *shape) []*shape {
+			if len(s.parts) > 0 {
+				s.count = max(s.count, computedParts)
+				return s.part
+			}
 			if s.wishes&list != 0 || s.item != nil {
 				return s.items()
 			}
@@ -86,6 +93,11 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 		switch f {
 		case "datedifference":
 			want(arg(1), date)
+		case "converttimezone", "convertfromutc", "converttoutc":
+			compared(arg(1), []*shape{fixed("UTC")})
+			if f == "converttimezone" {
+				compared(arg(2), []*shape{fixed("UTC")})
+			}
 		case "adddays", "addhours", "addminutes", "addseconds", "addtotime", "subtractfromtime":
 			want(arg(1), number)
 		}
@@ -159,7 +171,7 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 	case "concat":
 		return made(text)
 	case "int", "float", "decimal":
-		want(arg(0), number|text)
+		want(arg(0), number)
 		return made(number)
 	case "bool":
 		return made(truth)
@@ -197,7 +209,12 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 		return r.changed(f, args)
 	case "base64tostring", "decodebase64", "base64tobinary":
 		want(arg(0), base64)
-		return made(text)
+		return each(arg(0), func(s *shape) []*shape {
+			if s.decoded == nil && !s.given && !s.kept {
+				s.decoded = []*shape{{name: s.name, wishes: text}}
+			}
+			return s.decoded
+		})
 	case "datauritostring", "decodedatauri", "datauritobinary":
 		for _, s := range arg(0) {
 			if !s.given {
@@ -206,12 +223,16 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 		}
 		return made(text)
 	case "xml":
-		for _, s := range arg(0) {
-			if !s.given && !s.kept && len(s.names) == 0 {
-				s.wishes |= xml
+		return each(arg(0), func(s *shape) []*shape {
+			if s.given || s.kept || len(s.names) > 0 {
+				return nil
 			}
-		}
-		return made(0)
+			s.wishes |= xml
+			if s.tree == nil {
+				s.tree = []*shape{{name: s.name}}
+			}
+			return []*shape{{kept: true, of: s.tree}}
+		})
 	case "urihost", "uripath", "uripathandquery", "uriport", "uriquery", "urischeme":
 		want(arg(0), uri)
 		return made(text)
@@ -256,10 +277,7 @@ func (r *reader) known(f string, args [][]*shape) ([]*shape, bool) {
 	case "variables":
 		return r.variables[strings.ToLower(name)], true
 	case "parameters":
-		if s := r.parameters[strings.ToLower(name)]; s != nil {
-			return []*shape{s}, true
-		}
-		return made(0), true
+		return r.parameter(name), true
 	case "items":
 		return r.loops[fold(name)], true
 	case "item":
@@ -273,6 +291,25 @@ func (r *reader) known(f string, args [][]*shape) ([]*shape, bool) {
 		return made(0), true
 	}
 	return nil, false
+}
+
+// parameter gives a parameter: one that has no value, or that the project around the
+// definition gives, is made up; and so are the connections.
+func (r *reader) parameter(name string) []*shape {
+	key := strings.ToLower(name)
+	if s := r.parameters[key]; s != nil {
+		return []*shape{s}
+	}
+	p := r.d.Parameter(name)
+	if p != nil && p.Default != nil {
+		return r.value(p.Default)
+	}
+	if p != nil || name == "" {
+		return made(0)
+	}
+	r.parameters[key] = &shape{name: name}
+	r.named = append(r.named, name)
+	return []*shape{r.parameters[key]}
 }
 
 func (r *reader) outputs(name string) []*shape {
@@ -292,7 +329,7 @@ func (r *reader) outputs(name string) []*shape {
 
 // texted notes what the functions on texts ask.
 func (r *reader) texted(f string, w wish, args [][]*shape) []*shape {
-	for _, s := range args[0] {
+	for _, s := range under(args[0]) {
 		if s.given || s.kept {
 			continue
 		}
@@ -358,7 +395,7 @@ func parsed(all []*shape) []*shape {
 // splits gives the parts of a text that is split.
 func splits(all, by []*shape) []*shape {
 	separator, ok := word(by)
-	return each(all, func(s *shape) []*shape {
+	return each(under(all), func(s *shape) []*shape {
 		if s.given || s.kept || !ok || separator == "" {
 			return []*shape{{kept: true, wishes: list, item: made(text)}}
 		}
@@ -377,17 +414,33 @@ func splits(all, by []*shape) []*shape {
 
 // compared notes that values are asked to be the same.
 func compared(a, b []*shape) {
+	a, b = under(a), under(b)
 	one := func(all, others []*shape) {
 		for _, s := range all {
 			for _, o := range others {
-				if !s.given && !s.kept && o.given && o.value != nil {
+				switch {
+				case s.given || s.kept:
+				case o.given && o.value != nil:
 					s.words = appendOnce(s.words, o.value)
+				case !o.given && !o.kept && s.like == nil && !o.likes(s) && s != o:
+					s.like = o
 				}
 			}
 		}
 	}
 	one(a, b)
 	one(b, a)
+}
+
+// likes reports whether a shape is already asked to be the same as another.
+func (s *shape) likes(other *shape) bool {
+	for hops := 0; s != nil && hops < depthMost; hops++ {
+		if s == other {
+			return true
+		}
+		s = s.like
+	}
+	return false
 }
 
 // ordered notes that a value is asked to be more or less than another.

@@ -23,18 +23,21 @@ type reader struct {
 	actions    map[string]*shape
 	composed   map[string][]*shape // outputs of actions that need nothing outside
 	variables  map[string][]*shape
+	kinds      map[string]wish // of variables
 	parameters map[string]*shape
+	named      []string            // the parameters that are made up
 	loops      map[string][]*shape // what a Foreach goes over
 	item       [][]*shape          // what item() means
 }
 
 func newReader(d *definition.Definition) *reader {
-	r := &reader{d: d, trigger: &shape{}, actions: map[string]*shape{}, composed: map[string][]*shape{}, variables: map[string][]*shape{}, parameters: map[string]*shape{}, loops: map[string][]*shape{}}
+	r := &reader{d: d, trigger: &shape{}, actions: map[string]*shape{}, composed: map[string][]*shape{}, variables: map[string][]*shape{}, kinds: map[string]wish{}, parameters: map[string]*shape{}, loops: map[string][]*shape{}}
 	for _, p := range d.Parameters {
-		if p.Default == nil && !p.Value.Get("value").Given() {
-			s := &shape{}
+		if p.Name == "$connections" || p.Default == nil && !p.Value.Get("value").Given() {
+			s := &shape{name: p.Name}
 			s.wishes = map[string]wish{"string": text, "securestring": text, "int": number, "float": number, "bool": truth, "array": list, "object": object, "secureobject": object}[strings.ToLower(p.Type)]
 			r.parameters[strings.ToLower(p.Name)] = s
+			r.named = append(r.named, p.Name)
 		}
 	}
 	return r
@@ -198,12 +201,9 @@ func (r *reader) declares(a *definition.Action) {
 		name, _ := v.Get("name").Str()
 		kind, _ := v.Get("type").Str()
 		given := r.value(v.Get("value"))
-		if strings.EqualFold(kind, "object") || strings.EqualFold(kind, "string") {
-			want(given, kinds[strings.ToLower(kind)])
-		} else {
-			want(given, kinds[strings.ToLower(kind)])
-		}
 		key := strings.ToLower(name)
+		r.kinds[key] = kinds[strings.ToLower(kind)]
+		want(given, r.kinds[key])
 		if len(r.variables[key]) == 0 && len(given) == 0 {
 			given = []*shape{{kept: true, wishes: kinds[strings.ToLower(kind)]}}
 		}
@@ -232,18 +232,7 @@ func (r *reader) sets(a *definition.Action) {
 	given := r.value(a.Inputs.Get("value"))
 	switch a.Type {
 	case "SetVariable":
-		for _, s := range r.variables[key] {
-			if s.given {
-				if _, ok := s.value.([]any); ok {
-					want(given, list)
-				}
-				if _, ok := s.value.(int64); ok {
-					want(given, number)
-				}
-			} else {
-				want(given, s.wishes&(list|number|truth))
-			}
-		}
+		want(given, r.kinds[key])
 		r.alias(key, given)
 	case "AppendToArrayVariable":
 		// What is appended makes a list of it: one shape for each action.
@@ -302,6 +291,9 @@ func (r *reader) text(s string) []*shape {
 	}
 	if whole {
 		return out
+	}
+	if len(all) == 1 && strings.HasPrefix(s, "@{") && strings.HasSuffix(s, "}") {
+		return []*shape{{kept: true, wishes: text, of: out}}
 	}
 	return []*shape{{kept: true, wishes: text}}
 }

@@ -36,7 +36,7 @@ func (r *reader) schema(all []*shape, s *document.Value, depth int) {
 		case "boolean":
 			at.wishes |= truth
 		case "string":
-			at.wishes |= text
+			at.wishes |= text | quoted
 			if f, _ := s.Get("format").Str(); strings.HasPrefix(f, "date") {
 				at.wishes |= date
 			}
@@ -47,7 +47,18 @@ func (r *reader) schema(all []*shape, s *document.Value, depth int) {
 			}
 		}
 	}
-	if items := s.Get("items"); items.Is(document.Object) && strings.EqualFold(name, "array") {
+	if must := s.Get("required"); must.Is(document.Array) && !strings.EqualFold(name, "array") {
+		for _, m := range must.Items {
+			if m.Is(document.String) {
+				each(all, func(at *shape) []*shape { return at.member(m.Text) })
+			}
+		}
+	}
+	if items := s.Get("items"); items.Is(document.Array) && strings.EqualFold(name, "array") {
+		for _, one := range items.Items {
+			r.schema(each(all, (*shape).items), one, depth+1)
+		}
+	} else if items.Is(document.Object) && strings.EqualFold(name, "array") {
 		r.schema(each(all, (*shape).items), items, depth+1)
 	}
 	if properties := s.Get("properties"); properties.Is(document.Object) && !strings.EqualFold(name, "array") {

@@ -1,6 +1,7 @@
 package standin
 
 import (
+	b64 "encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,7 +23,8 @@ const (
 	base64
 	xml
 	uri
-	span // an ISO 8601 duration
+	span   // an ISO 8601 duration
+	quoted // a text, whatever is in it
 )
 
 // itemsMade is how many items a list has, itemsMost how many an index may make it have.
@@ -47,6 +49,10 @@ type shape struct {
 	begins  []string
 	ends    []string
 	kept    bool // its members are given by a template, no others are
+	name    string
+	like    *shape   // what it is asked to be the same as
+	decoded []*shape // what its base64 holds
+	tree    []*shape // what its XML holds
 	of      []*shape
 	given   bool // value is what it is
 	value   any
@@ -70,7 +76,7 @@ func (s *shape) member(name string) []*shape {
 	if s.kept {
 		return nil
 	}
-	s.put(name, []*shape{{}})
+	s.put(name, []*shape{{name: name}})
 	return s.members[strings.ToLower(name)]
 }
 
@@ -113,8 +119,21 @@ func want(all []*shape, w wish) []*shape {
 			continue // the parts of a text, which stays one
 		}
 		s.wishes |= w
+		if s.kept && w&(date|number|truth|base64) != 0 {
+			want(s.of, w)
+		}
 	}
 	return all
+}
+
+// under gives what texts were made of, where they are nothing but that.
+func under(all []*shape) []*shape {
+	return each(all, func(s *shape) []*shape {
+		if s.kept && s.of != nil {
+			return s.of
+		}
+		return []*shape{s}
+	})
 }
 
 func each(all []*shape, f func(*shape) []*shape) []*shape {
@@ -187,7 +206,7 @@ func (s *shape) make(name string, nth, depth int) any {
 
 // wrapped makes a text of a list or an object that is read as JSON.
 func (s *shape) wrapped(v any) any {
-	if s.wishes&(json|text) != 0 && s.wishes&json != 0 {
+	if s.wishes&(json|quoted) != 0 {
 		return string(expression.AppendJSON(nil, v))
 	}
 	return v
@@ -210,6 +229,12 @@ func (s *shape) listed(name string, depth int) any {
 }
 
 func (s *shape) scalar(name string, nth int) any {
+	for hops := 0; s.like != nil && len(s.words) == 0 && hops < depthMost; hops++ {
+		merged := *s.like
+		merged.wishes |= s.wishes
+		s, nth = &merged, 0
+		name = s.name
+	}
 	if len(s.words) > 0 {
 		for _, w := range s.words {
 			if s.suits(w) {
@@ -219,7 +244,7 @@ func (s *shape) scalar(name string, nth int) any {
 	}
 	switch w := s.wishes; {
 	case w&date != 0:
-		return "2026-03-02T09:30:00.0000000Z"
+		return aTime
 	case w&number != 0 && w&text != 0:
 		return "3"
 	case w&number != 0:
@@ -228,14 +253,32 @@ func (s *shape) scalar(name string, nth int) any {
 		return true
 	case w&span != 0:
 		return "PT1S"
+	case w&base64 != 0 && len(s.decoded) > 0:
+		return b64.StdEncoding.EncodeToString([]byte(expression.Text(s.decoded[0].make(name, nth, depthMost/2))))
 	case w&base64 != 0:
 		return "bWFkZSB1cA=="
+	case w&xml != 0 && len(s.tree) > 0 && len(s.tree[0].names) > 0:
+		return markup(s.tree[0].make(name, nth, depthMost/2))
 	case w&xml != 0:
 		return "<made><up>1</up></made>"
+	case timely(name) && len(s.holds)+len(s.begins)+len(s.ends) == 0:
+		return aTime
 	case len(s.parts) > 0:
 		return s.parted(name)
 	}
 	return s.worded(name, nth)
+}
+
+const aTime = "2026-03-02T09:30:00.0000000Z"
+
+// timely reports whether a name is one that times have.
+func timely(name string) bool {
+	for _, end := range []string{"Time", "Date", "Utc", "UTC", "timestamp", "Timestamp", "DateTime", "datetime", "createdon", "modifiedon", "TimeGenerated"} {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // suits reports whether a word that a value is compared with fits its other readers.
@@ -317,3 +360,50 @@ func (s *shape) worded(name string, nth int) string {
 	}
 	return out
 }
+
+// markup writes an object as XML: its first member is the root.
+func markup(v any) string {
+	var b strings.Builder
+	var write func(name string, v any)
+	write = func(name string, v any) {
+		if all, ok := v.([]any); ok {
+			for _, one := range all {
+				write(name, one)
+			}
+			return
+		}
+		var attributes, inner strings.Builder
+		o, ok := v.(*expression.Object)
+		if !ok {
+			inner.WriteString(escape.Replace(expression.Text(v)))
+		} else {
+			outer := b
+			b = strings.Builder{}
+			for _, m := range o.Members {
+				switch {
+				case strings.HasPrefix(m.Name, "@"):
+					fmt.Fprintf(&attributes, ` %s="%s"`, m.Name[1:], escape.Replace(expression.Text(m.Value)))
+				case m.Name == "#text":
+					b.WriteString(escape.Replace(expression.Text(m.Value)))
+				default:
+					write(m.Name, m.Value)
+				}
+			}
+			inner.WriteString(b.String())
+			b = strings.Builder{}
+			b.WriteString(outer.String())
+		}
+		fmt.Fprintf(&b, "<%s%s>%s</%s>", name, attributes.String(), inner.String(), name)
+	}
+	if o, ok := v.(*expression.Object); ok {
+		for _, m := range o.Members {
+			if !strings.HasPrefix(m.Name, "?") {
+				write(m.Name, m.Value)
+				break
+			}
+		}
+	}
+	return b.String()
+}
+
+var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;")
