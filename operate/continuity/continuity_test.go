@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the reference page anew")
 func TestReference(t *testing.T) {
 	var page strings.Builder
 	page.WriteString("# Continuity resources\n\nGenerated from the schemas that validate them; `weir deploy` and the API take\nexactly this. Each is declared in both locations; see [the guide](../locations.md).\n\n")
-	for _, typ := range Types() {
+	for _, typ := range Types(nil) {
 		page.WriteString(resource.Markdown(typ) + "\n")
 	}
 	const file = "../../docs/reference/continuity.md"
@@ -165,7 +165,7 @@ func TestTheNewestNoteIsHeeded(t *testing.T) {
 }
 
 func TestGroupsThatCanNotBe(t *testing.T) {
-	typ := groupType()
+	typ := groupType(nil)
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
 		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},

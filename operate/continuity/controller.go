@@ -263,7 +263,7 @@ func (c *Controller) Elsewhere(id resource.ID) error {
 			return fault.New(fault.Conflict, "%s moves with the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
 		}
 		for _, unit := range cfg.units {
-			if unit.Equal(id) || unit.Contains(id) {
+			if c.covers(unit, id) {
 				return fault.New(fault.Conflict, "%s belongs to the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
 			}
 		}

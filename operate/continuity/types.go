@@ -27,8 +27,13 @@ const (
 	groupsMax           = 100
 )
 
-// Types declares the resource types of continuity.
-func Types() []*resource.Type { return []*resource.Type{pairingType(), groupType()} }
+// UnitOf gives the name of the unit that a resource stands for in a group, or says why it
+// can not be in one.
+type UnitOf func(id resource.ID) (string, error)
+
+// Types declares the resource types of continuity. unit judges what groups name; nil takes
+// every id.
+func Types(unit UnitOf) []*resource.Type { return []*resource.Type{pairingType(), groupType(unit)} }
 
 func named(t resource.Type) *resource.Type {
 	t.APIVersions = []string{"2026-11-01"}
@@ -49,14 +54,14 @@ func pairingType() *resource.Type {
 	})
 }
 
-func groupType() *resource.Type {
+func groupType(unit UnitOf) *resource.Type {
 	text := func(name string) *resource.Field { return &resource.Field{Name: name, Kind: resource.String} }
 	return named(resource.Type{
 		Name: TypeGroup, Description: "Units that change location together. Both locations declare the same group.",
 		Fields: []resource.Field{
 			{Name: "pairing", Kind: resource.String, Required: true, Description: "Name of the pairing with the other location."},
 			{Name: "primary", Kind: resource.String, Required: true, Immutable: true, Description: "Location that is the primary at first."},
-			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of the namespaces, in the order they are promoted in."},
+			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of what changes location, in the order it is promoted in: namespaces; a resource group, which stands for the logic app workflows in it and for nothing else there; sites with workflows, without their configuration. Settings and connections are of a location."},
 			{Name: "access", Kind: resource.List, Range: &resource.Range{Min: 0, Max: 16}, Element: text("scope"), Description: "Ids of scopes (subscriptions, resource groups) whose roles, role assignments, identities, users, applications, issuers and signing keys move with the group: changed where it is, copied to the other location, so that tokens and rights are good there too. A scope belongs into one group only."},
 			{Name: "mode", Kind: resource.Enum, Values: []string{"async", "sync"}, Default: "async", Description: "async: acknowledged when durable in the primary, with a bound on the lag. sync: when durable in both."},
 			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
@@ -73,17 +78,41 @@ func groupType() *resource.Type {
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
 		},
-		Check: checkGroup,
+		Check: func(d resource.Document, _ resource.View) resource.Problems { return checkGroup(d, unit) },
 	})
 }
 
-func checkGroup(d resource.Document, _ resource.View) resource.Problems {
+// checkUnits refuses what can be in no group, and what a group names twice.
+func checkUnits(d resource.Document, unit UnitOf) resource.Problems {
 	var problems resource.Problems
-	for i, unit := range texts(d, "units") {
-		if _, err := resource.ParseID(unit); err != nil {
-			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf("%q is no resource id.", unit)})
+	seen := map[string]string{} // ids by the name of their unit
+	for i, text := range texts(d, "units") {
+		wrong := func(format string, args ...any) {
+			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf(format, args...)})
 		}
+		id, err := resource.ParseID(text)
+		if err != nil {
+			wrong("%q is no resource id.", text)
+			continue
+		}
+		name := id.Key()
+		if unit != nil {
+			if name, err = unit(id); err != nil {
+				wrong("%s can not be in a group: %s", id, err)
+				continue
+			}
+		}
+		if first, twice := seen[name]; twice {
+			wrong("%s and %s are one unit, %s, which moves as one: name it once.", first, id, name)
+			continue
+		}
+		seen[name] = id.String()
 	}
+	return problems
+}
+
+func checkGroup(d resource.Document, unit UnitOf) resource.Problems {
+	problems := checkUnits(d, unit)
 	for i, scope := range texts(d, "access") {
 		if id, err := resource.ParseID(scope); err != nil || !id.IsScope() {
 			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.access[%d]", i), Sentence: fmt.Sprintf("%q is no scope: write the id of a subscription or a resource group.", scope)})
