@@ -93,14 +93,14 @@ func TestLooksEndWithTheWorkflow(t *testing.T) {
 		e.set("a", func(f *flow) { f.view.Disabled = false })
 		after(time.Second)
 		expect(t, e.bodies("a"), "1 c1-2 c2-3")
-		if err := m.Reset(t.Context(), "a", "p"); err != nil {
+		if err := m.Reset(context.Background(), "a", "p"); err != nil {
 			t.Error(err)
 		}
 		after(time.Second)
 		expect(t, e.bodies("a"), "1 c1-2 c2-3 4")
 		e.put("b", polls)
 		after(time.Second)
-		if err := m.SetState(t.Context(), "b", "p", "a", "p"); err != nil {
+		if err := m.SetState(context.Background(), "b", "p", "a", "p"); err != nil {
 			t.Error(err)
 		}
 		after(time.Second)
