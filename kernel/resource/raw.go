@@ -61,6 +61,12 @@ func (d *Document) asWritten(path string, value any) any {
 	return value
 }
 
+// RawProperties gives all properties as one JSON text, for types that take a file's
+// content as their properties.
+func (d Document) RawProperties() (Raw, error) {
+	return RawOf(d.asWritten("properties", d.Properties))
+}
+
 // json gives the one spelling of a JSON value.
 func (v *validator) json(path string, given any) any {
 	if v.doc != nil {
