@@ -73,8 +73,12 @@ type Call struct {
 	Inputs any
 	// Context is what a script sees of its run: {actions, trigger, workflow}.
 	Context *Object
-	// URL is what an Ask asks.
+	// URL is what an Ask asks; of an Unsubscribe, the Location that the subscribe's answer
+	// gave, empty when it gave none.
 	URL string
+	// Callback is, of a Subscribe, the address that is to be called back, for operations
+	// whose inputs do not name it.
+	Callback string
 	// Timeout is the time the attempt has; the context ends with it.
 	Timeout time.Duration
 	// Transfer and MinimumItems are of the runtime configuration: chunked transfer, and

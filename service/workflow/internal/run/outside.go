@@ -206,7 +206,7 @@ func (m *machine) attempted(i *instance, n *node, a *Answer) {
 		return
 	}
 	if n.hooks() {
-		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline})
+		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")})
 		return
 	}
 	if at := pollAt(a); a.Status == 202 && at != "" && !n.Options.Has("DisableAsyncPattern") {
@@ -330,8 +330,13 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	// Who does not answer an unsubscribe does not hold the run for long.
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.e.Limits.RequestTimeout.Microseconds()
 	m.emit(f)
+	m.unsubscribe(i, inputs)
+}
+
+// unsubscribe ends a subscription: where the subscribe's answer said, if it did.
+func (m *machine) unsubscribe(i *instance, inputs any) {
 	e := m.of(Unsubscribe, i)
-	e.Inputs = inputs
+	e.Inputs, e.URL = inputs, i.more.location
 	m.effect(e)
 }
 
@@ -394,8 +399,12 @@ func (m *machine) awake(i *instance) {
 
 // ask asks whether an asynchronous call is done, as who made the call.
 func (m *machine) ask(i *instance) {
+	inputs := m.load(i.inputs)
+	if m.err != nil {
+		return
+	}
 	e := m.of(Poll, i)
-	e.URL, e.Inputs = i.more.location, m.load(i.inputs)
+	e.Inputs, e.URL = inputs, i.more.location
 	m.effect(e)
 }
 
@@ -406,9 +415,7 @@ func (m *machine) callOff(i *instance) {
 		m.effect(m.of(Abort, i))
 	}
 	if n := &m.p.nodes[i.node]; n.leaves() {
-		e := m.of(Unsubscribe, i)
-		e.Inputs = m.load(i.inputs)
-		m.effect(e)
+		m.unsubscribe(i, m.load(i.inputs))
 	}
 }
 

@@ -77,7 +77,9 @@ type program struct {
 	given  bool
 }
 
-// valueOf gives a value of a document as expressions know it.
+// ValueOf gives a value of a document as expressions know it.
+func ValueOf(v *document.Value) any { return valueOf(v) }
+
 func valueOf(v *document.Value) any {
 	if v == nil {
 		return nil
