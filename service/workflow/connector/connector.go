@@ -71,6 +71,8 @@ type Call struct {
 	Options    []string
 	// Inputs are evaluated.
 	Inputs any
+	// Context is what a script sees of its run: {actions, trigger, workflow}.
+	Context *Object
 	// URL is what an Ask asks; of an Unsubscribe, the Location that the subscribe's answer
 	// gave, empty when it gave none.
 	URL string
@@ -88,9 +90,6 @@ type Call struct {
 	Secure bool
 	// Who is who asks, and how it is tracked.
 	Who Who
-	// Look up what the run has done, for scripts: the outputs of an action, the trigger's
-	// for the empty name. Nil: nothing can be looked up.
-	Result func(action string) (any, bool)
 }
 
 // Who is the run or the trigger a call is made for.
@@ -108,6 +107,8 @@ type Who struct {
 	Key            string
 	ClientTracking string
 	ActionTracking string
+	// RunTracking is the run's own, that correlates what its actions do.
+	RunTracking string
 	// Depth counts the workflows that started each other up to this one.
 	Depth int
 }

@@ -44,9 +44,11 @@ type Effect struct {
 	Key      string // the same for every attempt
 	Tracking string
 	Inputs   any
-	URL      string
-	Timeout  time.Duration
-	Secure   bool
+	// Context is what a script sees of its run: {actions, trigger, workflow}.
+	Context *expression.Object
+	URL     string
+	Timeout time.Duration
+	Secure  bool
 
 	// Of a Reply.
 	Status  int
@@ -70,7 +72,9 @@ type Answer struct {
 	Timeout bool
 }
 
-func (a *Answer) failed() bool { return a.Code != "" || a.Status >= 400 }
+// failed reports whether an answer is no success. Redirections are none: they are not
+// followed, and definitions look at their Location in what runs after a failure.
+func (a *Answer) failed() bool { return a.Code != "" || a.Status >= 300 }
 
 func (a *Answer) again() bool {
 	return a.Retryable || a.Timeout || a.Status == 408 || a.Status == 429 || a.Status >= 500
@@ -172,6 +176,9 @@ func (m *machine) try(i *instance, n *node, inputs any) {
 	}
 	e := m.of(k, i)
 	e.Inputs = inputs
+	if n.Is("JavaScriptCode") {
+		e.Context = m.scriptContext(i, n, inputs)
+	}
 	m.effect(e)
 }
 
@@ -390,6 +397,7 @@ func (m *machine) awake(i *instance) {
 	}
 }
 
+// ask asks whether an asynchronous call is done, as who made the call.
 func (m *machine) ask(i *instance) {
 	inputs := m.load(i.inputs)
 	if m.err != nil {
