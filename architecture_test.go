@@ -76,6 +76,8 @@ var pure = map[string]string{
 	"service/workflow/internal/expression": "a run that is folded again must compute the same",
 	"service/workflow/internal/ledger":     "replicas must agree on every run",
 	"service/workflow/internal/run":        "a run that is folded again, anywhere, must go on the same",
+	"service/workflow/internal/rehearse":   "a rehearsal must go the same every time",
+	"service/workflow/internal/standin":    "the same definition must get the same stand-ins",
 	"service/workflow/internal/swagger":    "the same document must give the same request",
 	"service/workflow/internal/schedule":   "two locations that share a schedule must agree on every occurrence",
 	"operate/plan/core":                    "the same estate must get the same report",

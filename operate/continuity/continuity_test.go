@@ -172,6 +172,8 @@ func TestGroupsThatCanNotBe(t *testing.T) {
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},
+		"an endpoint with a path":   {"endpoint": "https://flows.example.com/api"},
+		"an endpoint of no scheme":  {"endpoint": "flows.example.com:8443"},
 	} {
 		if problems := typ.Check(resource.Document{Properties: properties}, resource.View{}); len(problems) != 1 || problems[0].Sentence == "" || !strings.HasPrefix(problems[0].Path, "properties.") {
 			t.Errorf("%s: %v", what, fmt.Sprint(problems))

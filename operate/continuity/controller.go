@@ -291,6 +291,17 @@ func (c *Controller) MayOwn(ctx context.Context, unit string) (bool, error) {
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
 
+// Endpoint is the URL that leads to whichever location has a unit; empty: the unit is in no
+// group, or its group declares none.
+func (c *Controller) Endpoint(unit string) string {
+	g := c.groupOf(unit)
+	if g == nil {
+		return ""
+	}
+	cfg, _ := g.look()
+	return cfg.endpoint
+}
+
 // seedsMax bounds how many seeds that came to nothing are passed over.
 const seedsMax = 1000
 

@@ -3,6 +3,7 @@ package continuity
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,7 @@ func groupType(unit UnitOf) *resource.Type {
 			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary that must fail in a row before that. Together with the time of a grant they are how long a loss goes unnoticed: 3 probes and 5 s by default."},
 			{Name: "probeSeconds", Kind: resource.Int, Default: int64(probeSecondsDefault), Range: &resource.Range{Min: 1, Max: 60}, Description: "Time between two probes of the other location, and the longest one waits for its answer."},
 			{Name: "grantSeconds", Kind: resource.Int, Default: int64(grantSecondsDefault), Range: &resource.Range{Min: 2, Max: 60}, Description: "How long the voters grant the group to its primary. It asks four times in that time, shows nothing two thirds into it without an answer of a majority, and nobody else can have the group before it is over. The same in both locations; a line that is slow or lossy wants more."},
+			{Name: "endpoint", Kind: resource.String, Range: &resource.Range{Min: 0, Max: 512}, Description: "URL of the router (\"weir route\") that leads to whichever location is the primary. The callback URLs of the group's workflows begin with it, so that they stay valid when it moves; without one they lead to the location that gave them. The same in both locations."},
 			{Name: "keepJournals", Kind: resource.Int, Default: int64(keepJournalsDefault), Range: &resource.Range{Min: 0, Max: 1000}, Description: "Old generations of a unit's journal that a location keeps beside the present one, the newest of them. An older one is removed when the present one is complete and nothing in any is undecided (\"weir salvage\"). What a unit had before it was in the group is never removed."},
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
@@ -118,6 +120,11 @@ func checkGroup(d resource.Document, unit UnitOf) resource.Problems {
 			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.access[%d]", i), Sentence: fmt.Sprintf("%q is no scope: write the id of a subscription or a resource group.", scope)})
 		}
 	}
+	if endpoint := d.String("endpoint"); endpoint != "" {
+		if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			problems = append(problems, resource.Problem{Path: "properties.endpoint", Sentence: fmt.Sprintf("%q is no address that others can be led to: write https://HOST or https://HOST:PORT.", endpoint)})
+		}
+	}
 	witnesses := texts(d, "witnesses")
 	if len(slices.Compact(slices.Sorted(slices.Values(witnesses)))) < len(witnesses) {
 		problems = append(problems, resource.Problem{Path: "properties.witnesses", Sentence: "A witness is named twice: it would have two votes."})
@@ -159,6 +166,7 @@ type config struct {
 	whenAway     string
 	witnesses    []string
 	secret       string // of the witnesses
+	endpoint     string // URL of the router; empty: there is none
 	automatic    bool
 	failedProbes int
 	probeEvery   time.Duration
@@ -173,6 +181,7 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		name: strings.ToLower(d.Name()), primary: d.String("primary"), mode: d.String("mode"),
 		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
 		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
+		endpoint:  strings.TrimSuffix(d.String("endpoint"), "/"),
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
 		probeEvery: time.Duration(cmp.Or(d.Int("probeSeconds"), probeSecondsDefault)) * time.Second,
 		grant:      time.Duration(cmp.Or(d.Int("grantSeconds"), grantSecondsDefault)) * time.Second,

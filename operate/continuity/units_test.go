@@ -53,7 +53,7 @@ func TestAUnitCovers(t *testing.T) {
 		testScope + "/providers/Test.Stores/stores/orders/settings/s",
 	}}
 	c := New(Options{Location: "west", Registry: registry, Covers: flowsOf})
-	cfg := config{name: "orders", units: []resource.ID{resource.MustID(testScope), resource.MustID(testScope + "/providers/Test.Stores/stores/orders")}}
+	cfg := config{name: "orders", endpoint: "https://flows.example.com", units: []resource.ID{resource.MustID(testScope), resource.MustID(testScope + "/providers/Test.Stores/stores/orders")}}
 	g := &group{c: c, name: "orders", cfg: cfg, last: note{Holder: "east", Revision: 1}}
 	c.groups["orders"] = g
 	all, err := g.ownDocuments(t.Context(), cfg)
@@ -74,6 +74,10 @@ func TestAUnitCovers(t *testing.T) {
 		if err := c.Elsewhere(resource.MustID(id)); (err != nil) != (i < 3) {
 			t.Errorf("changing %s: %v", id, err)
 		}
+	}
+	g.last.Units = map[string]unitNote{"flows-g": {}}
+	if got := c.Endpoint("flows-g") + c.Endpoint("flows-other"); got != cfg.endpoint {
+		t.Errorf("endpoint %q", got)
 	}
 	c.o.Covers = nil
 	if c.Elsewhere(resource.MustID(registry.ids[4])) == nil {

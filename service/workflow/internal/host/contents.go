@@ -131,26 +131,3 @@ func (k *known) given(ref record.Ref, bad error) ([]byte, error) {
 	}
 	return k.bytes(ref)
 }
-
-// result gives the outputs of an action that has been carried out, or of the trigger, to a
-// script.
-func (h *Host) result(ctx context.Context, number uint64, v *deployed, action string) (any, bool) {
-	k, err := h.known(ctx, number)
-	if err != nil {
-		return nil, false
-	}
-	ref := k.state.Trigger
-	if action != "" {
-		ref = record.Ref{}
-		k.state.Each(v.plan, nil, func(r run.Record) {
-			if sameName(r.Name, action) && r.Outputs.Len > 0 {
-				ref = r.Outputs
-			}
-		})
-	}
-	if ref.Len == 0 {
-		return nil, false
-	}
-	value := k.load(ref)
-	return value, k.err == nil
-}

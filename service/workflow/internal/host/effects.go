@@ -15,8 +15,10 @@ type call struct {
 	w       *worker
 	e       run.Effect
 	version *deployed
-	cancel  context.CancelFunc // while it is under way
-	aborted bool
+	// callback is the address that a webhook is called back at.
+	callback string
+	cancel   context.CancelFunc // while it is under way
+	aborted  bool
 }
 
 func outside(k run.EffectKind) bool {
@@ -40,7 +42,11 @@ func (t *tenure) carryOut(w *worker, effects []run.Effect) {
 	for _, e := range effects {
 		switch {
 		case outside(e.Kind):
-			t.launch(&call{w: w, e: e, version: w.version})
+			c := &call{w: w, e: e, version: w.version}
+			if e.Kind == run.Subscribe && t.h.o.CallbackURL != nil {
+				c.callback = t.h.o.CallbackURL(w.callback(e.At, e.Key))
+			}
+			t.launch(c)
 		case e.Kind == run.Abort:
 			t.abort(w, e.At)
 		case e.Kind == run.Reply:
@@ -189,8 +195,9 @@ func (t *tenure) make(ctx context.Context, c *call) (a run.Answer) {
 		Who: connector.Who{
 			Workflow: c.version.ID, Identity: h.identity(c.version), Run: c.w.name, Action: o.Name, Attempt: e.Attempt, Key: e.Key,
 			ClientTracking: c.w.tracking, ActionTracking: e.Tracking,
+			RunTracking: c.w.name,
 		},
-		Result: func(action string) (any, bool) { return h.result(t.ctx, c.w.number, c.version, action) },
+		Context: e.Context, Callback: c.callback,
 	})
 	if ctx.Err() == context.DeadlineExceeded && a.Status == 0 && a.Outputs == nil {
 		a.Timeout = true

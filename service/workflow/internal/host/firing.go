@@ -17,6 +17,10 @@ type Firing struct {
 	Workflow, Trigger string
 	// Outputs are the trigger's, one run each. None: no run is started.
 	Outputs []*expression.Object
+	// Inputs are the trigger's, evaluated, and Scheduled the time that a recurrence gave: what
+	// trigger() shows of them. Nil and zero: there are none.
+	Inputs    any
+	Scheduled time.Time
 	// Tracking are the tracking ids of the runs; where there is none, it is the run's name.
 	// Names are names for the runs, the same way.
 	Tracking []string
@@ -31,6 +35,9 @@ type Firing struct {
 	// Check is asked in that step, before anything is recorded; an error ends it. The
 	// trigger is nil when it remembers nothing yet.
 	Check func(*ledger.Trigger) error
+	// Also records what belongs into the same step, after Check and before the runs; nil:
+	// nothing.
+	Also func(*ledger.Ledger, ledger.Turn) error
 	// Caller gets the answer of the run, when there is one output. It must have room for one
 	// answer. Nil: nobody waits.
 	Caller chan<- Reply
@@ -91,11 +98,15 @@ func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) {
 	}
 }
 
+// firingBytesMax bounds what is recorded of one firing.
+const firingBytesMax = 64 << 20
+
 // fire makes the first Advance of every run, and records all of it in one turn.
 func (t *tenure) fire(ctx context.Context, f *Firing) (names []string, err error) {
 	h := t.h
 	var v *deployed
 	var ready []*opening
+	bytes := 0
 	if len(f.Outputs) > 0 {
 		if v, err = h.version(ctx, f.Workflow, ""); err != nil {
 			return nil, err
@@ -105,6 +116,9 @@ func (t *tenure) fire(ctx context.Context, f *Firing) (names []string, err error
 		l := t.prepare(f, v, k)
 		if l.out.Err != nil {
 			return nil, l.out.Err
+		}
+		if bytes += l.decided.Bytes() + len(l.begin.Payload); bytes > firingBytesMax {
+			return nil, fault.New(fault.TooLarge, "A firing of the trigger '%s' of '%s' starts %d runs at once, which is more than %d MiB; take fewer or smaller items.", f.Trigger, f.Workflow, len(f.Outputs), firingBytesMax>>20)
 		}
 		ready, names = append(ready, l), append(names, l.w.name)
 	}
@@ -136,7 +150,7 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	}
 	name := pick(f.Names)
 	if name == "" {
-		name = runName(h.now(), h.o.Random())
+		name = RunName(h.now(), h.o.Random())
 	}
 	tracking := pick(f.Tracking)
 	if tracking == "" {
@@ -163,7 +177,15 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 func triggerOf(f *Firing, name, tracking string, now time.Time, outputs *expression.Object) *expression.Object {
 	const stamp = "2006-01-02T15:04:05.0000000Z"
 	at := now.UTC().Format(stamp)
-	o := expression.NewObject("name", f.Trigger, "startTime", at, "endTime", at, "trackingId", name, "clientTrackingId", tracking)
+	o := expression.NewObject("name", f.Trigger)
+	if f.Inputs != nil {
+		o = o.With("inputs", f.Inputs)
+	}
+	o = o.With("startTime", at).With("endTime", at)
+	if !f.Scheduled.IsZero() {
+		o = o.With("scheduledTime", f.Scheduled.UTC().Format(stamp))
+	}
+	o = o.With("trackingId", name).With("clientTrackingId", tracking)
 	origin := f.Origin
 	if origin == "" {
 		origin = name
@@ -212,6 +234,11 @@ func (t *tenure) enter(rt *replica.Turn, f *Firing, v *deployed, ready []*openin
 				return fault.New(fault.AlreadyExists, "The workflow '%s' has a run '%s' already.", w.Name, l.begin.Name)
 			}
 			return errOld // by lot; another one will do
+		}
+	}
+	if f.Also != nil {
+		if err := f.Also(h.ledger, rt); err != nil {
+			return err
 		}
 	}
 	for _, l := range ready {

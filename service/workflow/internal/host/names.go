@@ -10,9 +10,9 @@ import (
 // ticksAtEpoch is 1970 in the ticks that runs are named by: 100 ns since the year 1.
 const ticksAtEpoch = 621_355_968_000_000_000
 
-// runName makes the name of a run: 20 digits that count down with the time, so that the
+// RunName makes the name of a run: 20 digits that count down with the time, so that the
 // newest sorts first, nine by lot, and a scale unit.
-func runName(now time.Time, lot uint64) string {
+func RunName(now time.Time, lot uint64) string {
 	ticks := now.UnixNano()/100 + ticksAtEpoch
 	return fmt.Sprintf("%020d%09dCU00", math.MaxInt64-ticks, lot%1_000_000_000)
 }

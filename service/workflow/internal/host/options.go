@@ -56,7 +56,7 @@ type Limits struct {
 
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
-	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, FiringRuns: 10_000,
+	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, FiringRuns: 100_000,
 	Retention: 90 * 24 * time.Hour, ForgetEvery: time.Minute, ForgetRuns: 1000,
 }
 

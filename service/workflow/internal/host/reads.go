@@ -363,6 +363,24 @@ func (h *Host) Trigger(workflow, trigger string) (i TriggerInfo, err error) {
 	return i, err
 }
 
+// Triggers lists what triggers of a workflow remember, also of those that its definition
+// has no more.
+func (h *Host) Triggers(workflow string) (all []TriggerInfo, err error) {
+	err = h.see(workflow, func(w *ledger.Workflow) {
+		for _, t := range w.Triggers {
+			all = append(all, TriggerInfo{t.Name, append([]byte(nil), t.Memory...), moment(t.Due)})
+		}
+	})
+	return all, err
+}
+
+// Room is how many more runs a workflow takes now; -1: any number.
+func (h *Host) Room(workflow string) (room int) {
+	room = -1
+	_ = h.see(workflow, func(w *ledger.Workflow) { room = w.Room() })
+	return room
+}
+
 // historiesPage is how many firings are listed unless it is said.
 const historiesPage = 50
 
@@ -384,7 +402,7 @@ func (h *Host) TriggerHistories(workflow, trigger string, most int) (all []Trigg
 			return
 		}
 		for k, n := range t.Notes {
-			all = append(all, TriggerHistory{Name: runName(moment(n.Began), uint64(k)), Status: n.Status, Code: n.Code, Message: n.Message, Began: moment(n.Began), Ended: moment(n.Done), Tracking: n.Tracking, Times: n.Times})
+			all = append(all, TriggerHistory{Name: RunName(moment(n.Began), uint64(k)), Status: n.Status, Code: n.Code, Message: n.Message, Began: moment(n.Began), Ended: moment(n.Done), Tracking: n.Tracking, Times: n.Times})
 		}
 	})
 	slices.SortStableFunc(all, func(a, b TriggerHistory) int { return b.Began.Compare(a.Began) })

@@ -210,10 +210,15 @@ func (w *worker) env(steps int) *run.Env {
 	}
 	if h.o.CallbackURL != nil {
 		e.CallbackURL = func(at run.Place, key string) string {
-			return h.o.CallbackURL(Callback{Secret: w.secret, Keys: w.keys, Workflow: v.ID, Run: w.name, Number: w.number, Action: v.plan.Name(at.Node), At: at, Key: key})
+			return h.o.CallbackURL(w.callback(at, key))
 		}
 	}
 	return e
+}
+
+// callback is what the address is made of that resumes an action.
+func (w *worker) callback(at run.Place, key string) Callback {
+	return Callback{Secret: w.secret, Keys: w.keys, Workflow: w.version.ID, Run: w.name, Number: w.number, Action: w.version.plan.Name(at.Node), At: at, Key: key}
 }
 
 // errTooLong says that what was decided is too much for one turn.

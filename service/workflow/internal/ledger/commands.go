@@ -147,13 +147,17 @@ func (w *Workflow) Admissible(most int) []*Run {
 	return all
 }
 
-// Admits reports whether so many runs may be entered: each runs or waits.
-func (w *Workflow) Admits(runs int) error {
+// Room is how many more runs may be entered: each runs or waits. -1: any number.
+func (w *Workflow) Room() int {
 	if w.Runs == 0 || w.WaitingRuns == 0 {
-		return nil
+		return -1
 	}
-	free := max(w.Runs-w.running-len(w.waiting), 0)
-	if waits := runs - free; waits > 0 && len(w.waiting)+waits > w.WaitingRuns {
+	return max(w.Runs+w.WaitingRuns-w.running-len(w.waiting), 0)
+}
+
+// Admits reports whether so many runs may be entered.
+func (w *Workflow) Admits(runs int) error {
+	if room := w.Room(); room >= 0 && runs > room {
 		return fault.New(fault.TooManyRequests, "The workflow '%s' runs %d times and %d more wait; at most %d and %d may. Try again later.", w.Name, w.running, len(w.waiting), w.Runs, w.WaitingRuns)
 	}
 	return nil
