@@ -92,7 +92,12 @@ type Holding struct {
 
 // Outage is the time from just before a server was killed until the location
 // served again.
-type Outage struct{ Start, End Instant }
+type Outage struct {
+	Start, End Instant
+	// Late says that a process stood still or was cut off instead of being killed: what it
+	// had begun outside may come as long as the outage lasts.
+	Late bool
+}
 
 // Skew is a broker's clock that was set off, for all that is known for the rest of the
 // run: time in a broker never goes back.
