@@ -58,7 +58,7 @@ func tools() []*cobra.Command {
 		demo.Command(version()),
 		drill.Command(version()),
 		plan.Command(app.Types()...),
-		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations()),
+		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations(), bench.Workflow()),
 		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
 	}
 }
