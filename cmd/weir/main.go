@@ -52,7 +52,7 @@ func run(args []string) int {
 // tools are the commands that live elsewhere.
 func tools() []*cobra.Command {
 	return []*cobra.Command{
-		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
+		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Workflow(), torture.Locations()),
 		witness.Command(),
 		watch.Command(),
 		demo.Command(version()),

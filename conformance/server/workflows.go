@@ -17,13 +17,16 @@ const (
 	workflowVersion = "api-version=2019-05-01"
 )
 
+// WorkflowUnits is what the names of units begin with that hold workflows.
+const WorkflowUnits = "workflows-"
+
 // Workflow declares a workflow with its definition.
 func Workflow(name string, definition map[string]any) Resource {
 	return Resource{Type: workflowType, Name: name, Properties: map[string]any{"state": "Enabled", "definition": definition}}
 }
 
-// workflowPath is the ARM id of a workflow.
-func workflowPath(name string) string { return Scope + "/providers/" + workflowType + "/" + name }
+// WorkflowID is the resource id of a workflow.
+func WorkflowID(name string) string { return Scope + "/providers/" + workflowType + "/" + name }
 
 // Callback asks for the address that starts runs of a workflow, and gives what comes
 // after host and port.
@@ -31,7 +34,7 @@ func (s *Server) Callback(ctx context.Context, workflow, trigger string) (string
 	var answer struct {
 		Value string `json:"value"`
 	}
-	err := s.arm(ctx, http.MethodPost, workflowPath(workflow)+"/triggers/"+trigger+"/listCallbackUrl?"+workflowVersion, &answer)
+	err := s.arm(ctx, http.MethodPost, WorkflowID(workflow)+"/triggers/"+trigger+"/listCallbackUrl?"+workflowVersion, &answer)
 	if err != nil {
 		return "", err
 	}
@@ -72,7 +75,7 @@ const pagesMax = 10_000
 
 // Runs lists the runs of a workflow; filter is that of ARM's list, and may be empty.
 func (s *Server) Runs(ctx context.Context, workflow, filter string) (all []Run, err error) {
-	next := workflowPath(workflow) + "/runs?" + workflowVersion + "&$top=250"
+	next := WorkflowID(workflow) + "/runs?" + workflowVersion + "&$top=250"
 	if filter != "" {
 		next += "&$filter=" + url.QueryEscape(filter)
 	}
@@ -97,6 +100,11 @@ func (s *Server) Runs(ctx context.Context, workflow, filter string) (all []Run, 
 	return nil, fmt.Errorf("%s has more than %d pages of runs", workflow, pagesMax)
 }
 
+// ActOnWorkflow enables or disables a workflow, or whatever else is asked of it by a verb.
+func (s *Server) ActOnWorkflow(ctx context.Context, workflow, verb string) error {
+	return s.arm(ctx, http.MethodPost, WorkflowID(workflow)+"/"+verb+"?"+workflowVersion, nil)
+}
+
 // arm asks the ARM door with the administration token.
 func (s *Server) arm(ctx context.Context, method, path string, answer any) error {
 	code, body, err := s.Ask(ctx, method, path, nil)
@@ -106,6 +114,9 @@ func (s *Server) arm(ctx context.Context, method, path string, answer any) error
 	case code >= http.StatusMultipleChoices:
 		short, _, _ := strings.Cut(path, "?")
 		return fmt.Errorf("%s %s: %d %s", method, short, code, body)
+	}
+	if answer == nil {
+		return nil
 	}
 	return json.Unmarshal(body, answer)
 }
