@@ -68,11 +68,17 @@ var pure = map[string]string{
 	"service/bus/internal/filter":          "a rule must match the same everywhere",
 	"operate/continuity/core":              "where a group may be must be playable under a seed",
 	"operate/deploy/template":              "the same template must give the same resources",
+	"service/workflow/internal/callback":   "an address made in one location must be good in the other",
 	"service/workflow/internal/document":   "the same file must be read the same everywhere",
+	"service/workflow/internal/content":    "the same bytes must be the same value everywhere",
 	"service/workflow/internal/definition": "the same file must get the same verdict",
+	"service/workflow/internal/fire":       "what a trigger becomes must be the same when it is decided again",
 	"service/workflow/internal/expression": "a run that is folded again must compute the same",
 	"service/workflow/internal/ledger":     "replicas must agree on every run",
 	"service/workflow/internal/run":        "a run that is folded again, anywhere, must go on the same",
+	"service/workflow/internal/rehearse":   "a rehearsal must go the same every time",
+	"service/workflow/internal/standin":    "the same definition must get the same stand-ins",
+	"service/workflow/internal/swagger":    "the same document must give the same request",
 	"service/workflow/internal/schedule":   "two locations that share a schedule must agree on every occurrence",
 	"operate/plan/core":                    "the same estate must get the same report",
 	"operate/watch/core":                   "the same rounds must give the same alarms",
@@ -83,8 +89,9 @@ var pure = map[string]string{
 var pureImports = []string{
 	"bytes", "cmp", "container/heap", "encoding", "encoding/base64", "encoding/binary", "encoding/hex", "encoding/json", "errors", "fmt", "hash", "hash/crc32", "hash/crc64",
 	"iter", "maps", "math", "math/big", "math/bits", "net/netip", "net/url", "regexp", "slices", "sort", "strconv", "strings", "time",
-	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
+	"crypto", "crypto/ecdsa", "crypto/elliptic", "crypto/hmac", "crypto/rsa", "crypto/sha1", "crypto/sha256", "crypto/sha512", "crypto/x509", "encoding/asn1", "encoding/pem", "io",
 	"unicode", "unicode/utf16", "unicode/utf8", "unsafe", "github.com/cespare/xxhash/v2",
+	"mime", "mime/multipart", "net/textproto", "golang.org/x/text/encoding", "golang.org/x/text/encoding/ianaindex",
 	"weir/internal/iso8601", "weir/internal/groups", "weir/internal/jsonc", "weir/internal/dotnet", "weir/internal/xmltree",
 }
 

@@ -13,14 +13,12 @@ import (
 
 	"weir/internal/hop"
 	"weir/kernel/ballot"
-	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/link"
 	"weir/kernel/replica"
 	"weir/kernel/resource"
 	"weir/kernel/resource/access"
 	"weir/operate/continuity"
-	"weir/service/bus"
 )
 
 // members are the units on this node with what ties them to another location.
@@ -143,7 +141,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 		Location: p.o.Location, Node: p.o.Node, Alone: p.o.ClusterListen == "" && p.o.NATS == "", Registry: p.registry, Notes: notes,
 		Votes:    ballot.NewLocal(votes{ballots}),
 		Access:   access.Concerns,
-		UnitName: bus.UnitName,
+		UnitName: unitName, Covers: covers,
 		Members: func(unit string) (continuity.Member, bool) {
 			m := p.members.get(unit)
 			if m == nil {
@@ -158,13 +156,7 @@ func (p *Platform) openContinuity(ctx context.Context) error {
 		},
 		Colleague: func(address string) http.RoundTripper { return ownRequests{hopTransport(address, p.secret)} },
 		Seed:      p.store.Seed,
-		Reopen: func(ctx context.Context, unit string) error {
-			err := p.bus.Reopen(ctx, unit)
-			if fault.Is(err, fault.NotFound) {
-				return nil // it is opened when its namespace is declared here
-			}
-			return err
-		},
+		Reopen:    p.reopen,
 		History: func(ctx context.Context, unit string, generation int) (continuity.History, error) {
 			return p.store.Journal(ctx, unit, generation)
 		},

@@ -36,5 +36,5 @@ func Run(ctx context.Context, o Options) error {
 // Types are the resource types of the platform, for who needs them without a
 // server.
 func Types() []*resource.Type {
-	return slices.Concat(bus.Types(), continuity.Types(), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()}, access.Types(DefaultScope))
+	return slices.Concat(bus.Types(), continuity.Types(unitOf), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()}, access.Types(DefaultScope))
 }

@@ -7,7 +7,6 @@ import (
 	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/replica"
-	"weir/service/bus"
 )
 
 // past opens what a unit has recorded in a generation.
@@ -26,16 +25,24 @@ func (p *Platform) past(ctx context.Context, unit string, generation int) (*jour
 
 // tail lists what a unit has recorded behind a position.
 func (p *Platform) tail(ctx context.Context, unit string, generation int, after journal.Position, fn func(groups.Row) error) error {
+	k, err := p.keeper(unit)
+	if err != nil {
+		return err
+	}
 	log, past, done, err := p.past(ctx, unit, generation)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return bus.Tail(ctx, unit, past, log, after, fn)
+	return k.tail(ctx, unit, past, log, after, fn)
 }
 
 // bring brings rows of another location's tail into a unit that this node owns.
 func (p *Platform) bring(ctx context.Context, unit, source string, after journal.Mark, resent bool, rows []groups.Row) ([]groups.Row, map[string]uint64, error) {
+	k, err := p.keeper(unit)
+	if err != nil {
+		return nil, nil, err
+	}
 	m := p.members.get(unit)
 	if m == nil {
 		return nil, nil, fault.New(fault.Unavailable, "%s is not open on this node.", unit)
@@ -45,5 +52,5 @@ func (p *Platform) bring(ctx context.Context, unit, source string, after journal
 		return nil, nil, err
 	}
 	defer done()
-	return p.bus.Salvage(ctx, unit, source, past, after, resent, rows)
+	return k.bring(ctx, unit, source, past, after, resent, rows)
 }

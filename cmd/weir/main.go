@@ -57,7 +57,7 @@ func tools() []*cobra.Command {
 		watch.Command(),
 		demo.Command(version()),
 		drill.Command(version()),
-		plan.Command(app.Types()...),
+		plan.Command(app.Planning()),
 		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations(), bench.Workflow()),
 		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
 	}

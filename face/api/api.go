@@ -144,10 +144,7 @@ func New(life context.Context, o Options) *API {
 	a.mux.HandleFunc("GET "+amqpPath, a.overWebSocket)
 	a.mux.HandleFunc("GET /status", a.allowed(readsStatus, a.status))
 	a.mux.HandleFunc("POST /deploy", a.identified(a.byOwner(a.deploy)))
-	if o.Continuity != nil {
-		h := o.Continuity(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
-		a.mux.HandleFunc("/continuity/", a.admitted(h.ServeHTTP))
-	}
+	a.routeContinuity()
 	if o.AuditLog != nil {
 		h := o.AuditLog(func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, o.Logger, "", err) })
 		a.mux.HandleFunc("/audit", a.admitted(h.ServeHTTP))

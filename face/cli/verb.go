@@ -280,6 +280,11 @@ func parseValue(f *resource.Field, text string) (any, error) {
 		return b, nil
 	case resource.List, resource.Object, resource.Map:
 		return parseCompound(kind, text)
+	case resource.JSON:
+		if !json.Valid([]byte(text)) {
+			return nil, fmt.Errorf("%q is no JSON", text)
+		}
+		return json.RawMessage(text), nil // in the order it was written in
 	}
 	return text, nil
 }

@@ -82,6 +82,7 @@ func (r *jsonReader) valueOf(t json.Token, depth int) (*Value, error) {
 }
 
 func (v *Value) number(s string) error {
+	v.Number = s
 	if !strings.ContainsAny(s, ".eE") {
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			v.Kind, v.Scalar = Int, n

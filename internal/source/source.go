@@ -47,6 +47,7 @@ type Value struct {
 	Kind   Kind
 	Line   int      // from 1
 	Scalar any      // bool, int64, float64 or string
+	Number string   // an Int or a Float as it was written, when JSON writes it so
 	Items  []*Value // of a List
 	Fields []Field  // of a Map, in the order of the source
 }

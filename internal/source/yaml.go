@@ -2,6 +2,7 @@ package source
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"math"
@@ -102,6 +103,9 @@ func (r *yamlReader) fields(v *Value, n *yaml.Node, depth int) error {
 
 func (v *Value) scalar(n *yaml.Node) error {
 	var err error
+	if tag := n.ShortTag(); (tag == "!!int" || tag == "!!float") && json.Valid([]byte(n.Value)) {
+		v.Number = n.Value
+	}
 	switch n.ShortTag() {
 	case "!!null":
 	case "!!bool":

@@ -3,7 +3,9 @@
 //
 // It promises:
 //
-//  1. An operation that changed something is answered after its entry is durable.
+//  1. An operation that changed something is answered after its entry is durable. A change
+//     of location is answered also when the entry cannot be made: then it is in the log of
+//     the process.
 //  2. An entry says who, what, where, from which address, with what outcome and why. It
 //     never holds a secret: no token, key, signature or body.
 //  3. The log is bounded, by number and by age. Refusals that repeat are counted in one

@@ -10,7 +10,7 @@ import (
 // Redact takes secrets out of a document that is to be shown.
 func (t *Type) Redact(d Document) Document {
 	d = d.Clone()
-	eachSecret(t.Fields, d.Properties, "properties", func(m map[string]any, name, _ string) { delete(m, name) })
+	eachOf(Secret, t.Fields, d.Properties, "properties", func(m map[string]any, name, _ string) { delete(m, name) })
 	return d
 }
 

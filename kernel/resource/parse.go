@@ -34,6 +34,10 @@ func Parse(data []byte, scope ID) ([]Document, Problems) {
 	if e, ok := errors.AsType[*source.Error](err); ok {
 		return nil, Problems{{Line: e.Line, Sentence: sentence(e.Sentence)}}
 	}
+	return r.read(values)
+}
+
+func (r *reader) read(values []*source.Value) ([]Document, Problems) {
 	for _, v := range values {
 		r.resources(v, ID{})
 	}
@@ -73,7 +77,7 @@ func (r *reader) resource(v *source.Value, parent ID) {
 		r.problems.add("", v.Line, "Expected a resource, found %s: a resource is a mapping with type, name and properties.", v.Kind)
 		return
 	}
-	d := Document{lines: map[string]int{"": v.Line}}
+	d := Document{lines: map[string]int{"": v.Line}, written: map[string]*source.Value{}}
 	before := len(r.problems)
 	d.ID = r.identify(v, parent)
 	for _, f := range v.Fields {
@@ -182,8 +186,9 @@ func (r *reader) mapping(d *Document, f source.Field) map[string]any {
 	return f.Value.Any().(map[string]any)
 }
 
-// note remembers the lines of what lies in a value.
+// note remembers the lines of what lies in a value, and how it was written.
 func (d *Document) note(path string, v *source.Value) {
+	d.written[path] = v
 	for _, f := range v.Fields {
 		d.lines[path+"."+f.Name] = f.Line
 		d.note(path+"."+f.Name, f.Value)

@@ -70,9 +70,13 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 	if len(values) != 1 || values[0].Kind != source.Map {
 		return Result{}, fault.New(fault.Invalid, "A patch is one object, such as {\"properties\": {\"lockDuration\": \"PT1M\"}}.")
 	}
-	changes := values[0].Any().(map[string]any)
-	for _, name := range []string{"id", "name", "type", "etag", "systemData"} {
-		delete(changes, name) // what a client got and sends back
+	changes := &source.Value{Kind: source.Map}
+	for _, f := range values[0].Fields {
+		switch f.Name {
+		case "id", "name", "type", "etag", "systemData": // what a client got and sends back
+		default:
+			changes.Fields = append(changes.Fields, f)
+		}
 	}
 	results, err := r.change(ctx, func(p *plan) error {
 		p.guarded = c.Guarded
@@ -95,49 +99,26 @@ func (r *Registry) Patch(ctx context.Context, id ID, patch []byte, c Condition) 
 	return results[0], nil
 }
 
-func merge(have Document, changes map[string]any) (Document, error) {
+func merge(have Document, changes *source.Value) (Document, error) {
 	current, err := json.Marshal(have.declared())
 	if err != nil {
 		return Document{}, err
 	}
-	var whole map[string]any
-	if err := json.Unmarshal(current, &whole); err != nil {
-		return Document{}, err
-	}
-	mergeInto(whole, changes)
-	whole["id"] = have.ID.String()
-	text, err := json.Marshal(whole)
+	values, err := source.Parse(current)
 	if err != nil {
 		return Document{}, err
 	}
-	docs, problems := Parse(text, ID{})
+	whole := values[0].Merge(changes)
+	whole.Fields = append(whole.Fields, source.Field{Name: "id", Value: &source.Value{Kind: source.Text, Scalar: have.ID.String()}})
+	docs, problems := (&reader{}).read([]*source.Value{whole})
 	for i := range problems {
 		problems[i].Line = 0 // lines of a text nobody wrote
 	}
 	if err := problems.Fault(); err != nil {
 		return Document{}, err
 	}
-	docs[0].lines = nil
+	docs[0].ForgetLines()
 	return docs[0], nil
-}
-
-func mergeInto(whole, changes map[string]any) {
-	for name, change := range changes {
-		inner, isObject := change.(map[string]any)
-		switch {
-		case change == nil:
-			delete(whole, name)
-		case isObject:
-			have, ok := whole[name].(map[string]any)
-			if !ok {
-				have = map[string]any{}
-			}
-			mergeInto(have, inner)
-			whole[name] = have
-		default:
-			whole[name] = change
-		}
-	}
 }
 
 // Delete removes a resource and everything in it.

@@ -18,9 +18,12 @@
 package resource
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"time"
+
+	"weir/internal/source"
 )
 
 // Document is one resource as it was declared, or as it is.
@@ -31,14 +34,15 @@ type Document struct {
 	Kind       string
 	SKU        *SKU
 	Identity   map[string]any // kept, not interpreted
-	Properties map[string]any // JSON values: string, bool, int64, float64, nil, []any, map[string]any
+	Properties map[string]any // JSON values: string, bool, int64, float64, nil, []any, map[string]any; Raw
 
 	// Set by the registry.
 	ETag    string
 	Created time.Time
 	Updated time.Time
 
-	lines map[string]int // of paths, when the document came from a file
+	lines   map[string]int           // of paths, when the document came from a text
+	written map[string]*source.Value // by path, what the text says there: see asWritten
 }
 
 // SKU is the size a resource is sold in.
@@ -167,14 +171,18 @@ func (d Document) MarshalJSON() ([]byte, error) {
 		Properties map[string]any    `json:"properties"`
 		ETag       string            `json:"etag,omitempty"`
 		SystemData *systemData       `json:"systemData,omitempty"`
-	}{d.ID.String(), d.Name(), d.Type(), d.Location, d.Tags, d.Kind, d.SKU, d.Identity, d.Properties, d.ETag, nil}
-	if shape.Properties == nil {
-		shape.Properties = map[string]any{}
+	}{d.ID.String(), d.Name(), d.Type(), d.Location, d.Tags, d.Kind, d.SKU, d.Identity, map[string]any{}, d.ETag, nil}
+	for name, value := range d.Properties {
+		shape.Properties[name] = d.asWritten("properties."+name, value)
 	}
 	if !d.Created.IsZero() {
 		shape.SystemData = &systemData{&d.Created, &d.Updated}
 	}
-	return json.Marshal(shape)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(shape)
+	return text.Bytes(), err
 }
 
 // UnmarshalJSON reads the ARM shape; the id must be whole.

@@ -26,9 +26,10 @@ const (
 	IDRef         // the id of another resource
 	Secret        // text that Redact takes out
 	Time          // RFC 3339 text
+	JSON          // any JSON value, kept as it was written: a Raw
 )
 
-var kindNames = [...]string{"", "string", "bool", "int", "duration", "enum", "object", "list", "map", "id", "secret", "time"}
+var kindNames = [...]string{"", "string", "bool", "int", "duration", "enum", "object", "list", "map", "id", "secret", "time", "json"}
 
 // String names the kind in reference pages.
 func (k Kind) String() string { return kindNames[k] }
@@ -134,6 +135,7 @@ type Type struct {
 
 	namePattern *regexp.Regexp
 	secrets     bool // there are fields of the kind Secret
+	raw         bool // there are fields of the kind JSON
 }
 
 // Parent is the type a resource of this one lies in; empty for a top-level type.
@@ -194,13 +196,13 @@ func (t *Type) compile() (err error) {
 	if t.namePattern, err = wholePattern(t.NamePattern); err != nil {
 		return err
 	}
-	t.secrets = anySecret(t.Fields)
+	t.secrets, t.raw = anyOf(Secret, t.Fields), anyOf(JSON, t.Fields)
 	return compileFields(t.Fields, "properties")
 }
 
-func anySecret(fields []Field) bool {
+func anyOf(k Kind, fields []Field) bool {
 	return slices.ContainsFunc(fields, func(f Field) bool {
-		return f.Kind == Secret || anySecret(f.Fields) || f.Element != nil && anySecret(f.Element.Fields)
+		return f.Kind == k || anyOf(k, f.Fields) || f.Element != nil && anyOf(k, f.Element.Fields)
 	})
 }
 
@@ -221,15 +223,15 @@ func compileFields(fields []Field, path string) error {
 }
 
 func (f *Field) compile(at string) (err error) {
-	if f.Kind < String || f.Kind > Time || (f.Kind == Enum) != (len(f.Values) > 0) || (f.Kind == List) != (f.Element != nil) {
+	if f.Kind < String || f.Kind > JSON || (f.Kind == Enum) != (len(f.Values) > 0) || (f.Kind == List) != (f.Element != nil) {
 		return fmt.Errorf("%s: its kind does not go with what it declares", at)
 	}
 	if f.pattern, err = wholePattern(f.Pattern); err != nil {
 		return fmt.Errorf("%s: %w", at, err)
 	}
 	if f.Element != nil {
-		if f.Element.Kind == Secret {
-			return fmt.Errorf("%s: secrets in a list belong into objects", at)
+		if f.Element.Kind == Secret || f.Element.Kind == JSON {
+			return fmt.Errorf("%s: a %s in a list belongs into objects", at, f.Element.Kind)
 		}
 		if err := f.Element.compile(at + "[]"); err != nil {
 			return err

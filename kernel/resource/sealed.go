@@ -22,8 +22,9 @@ type codec struct {
 	ring  seal.Ring
 }
 
-// eachSecret calls fn with the map that holds a secret, its name there and its path.
-func eachSecret(fields []Field, m map[string]any, path string, fn func(m map[string]any, name, path string)) {
+// eachOf calls fn with the map that holds a value of a kind, its name there and its
+// path.
+func eachOf(k Kind, fields []Field, m map[string]any, path string, fn func(m map[string]any, name, path string)) {
 	for _, f := range fields {
 		v, ok := m[f.Name]
 		if !ok {
@@ -31,16 +32,16 @@ func eachSecret(fields []Field, m map[string]any, path string, fn func(m map[str
 		}
 		at := path + "." + f.Name
 		switch f.Kind {
-		case Secret:
+		case k:
 			fn(m, f.Name, at)
 		case Object:
 			inner, _ := v.(map[string]any)
-			eachSecret(f.Fields, inner, at, fn)
+			eachOf(k, f.Fields, inner, at, fn)
 		case List:
 			items, _ := v.([]any)
 			for i, item := range items {
 				inner, _ := item.(map[string]any)
-				eachSecret(f.Element.Fields, inner, at+"["+strconv.Itoa(i)+"]", fn)
+				eachOf(k, f.Element.Fields, inner, at+"["+strconv.Itoa(i)+"]", fn)
 			}
 		}
 	}
@@ -53,7 +54,7 @@ func place(id ID, path string) string { return id.Key() + " " + path }
 func (c codec) encode(d Document) ([]byte, error) {
 	if t, ok := c.types.Lookup(d.Type()); ok && t.secrets && c.ring.Can() {
 		d = d.Clone()
-		eachSecret(t.Fields, d.Properties, "properties", func(m map[string]any, name, path string) {
+		eachOf(Secret, t.Fields, d.Properties, "properties", func(m map[string]any, name, path string) {
 			if secret, ok := m[name].(string); ok {
 				m[name] = map[string]any{sealedName: c.ring.Seal(place(d.ID, path), secret)}
 			}
@@ -69,10 +70,15 @@ func (c codec) decode(e registry.Entry) (Document, error) {
 		return d, fault.Wrap(fault.Damaged, err, "The resource %s cannot be read.", e.ID)
 	}
 	t, ok := c.types.Lookup(d.Type())
+	if ok && t.raw {
+		if err := t.restore(&d, e.Body); err != nil {
+			return d, fault.Wrap(fault.Damaged, err, "The resource %s cannot be read.", e.ID)
+		}
+	}
 	if !ok || !t.secrets {
 		return d, nil
 	}
-	eachSecret(t.Fields, d.Properties, "properties", func(m map[string]any, name, path string) {
+	eachOf(Secret, t.Fields, d.Properties, "properties", func(m map[string]any, name, path string) {
 		box, ok := m[name].(map[string]any)
 		if !ok || err != nil {
 			return // of before secrets were sealed
@@ -97,7 +103,7 @@ func (c codec) current(e registry.Entry) bool {
 		return true
 	}
 	sound := true
-	eachSecret(t.Fields, d.Properties, "properties", func(m map[string]any, name, _ string) {
+	eachOf(Secret, t.Fields, d.Properties, "properties", func(m map[string]any, name, _ string) {
 		box, _ := m[name].(map[string]any)
 		text, _ := box[sealedName].(string)
 		sound = sound && c.ring.Current(text)

@@ -25,6 +25,7 @@ func (t *Type) Normalise(d Document, old *Document) (Document, Problems) {
 	if d.Properties == nil {
 		d.Properties = map[string]any{}
 	}
+	d.written = nil
 	return d, v.problems.of(d.ID)
 }
 
@@ -190,6 +191,8 @@ func (v *validator) value(f Field, path string, given any) any {
 			return v.mapping(path, m)
 		}
 		v.wrong(path, "an object", given)
+	case JSON:
+		return v.json(path, given)
 	default:
 		if s, ok := given.(string); ok {
 			return v.text(f, path, s)

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write the reference page anew")
 func TestReference(t *testing.T) {
 	var page strings.Builder
 	page.WriteString("# Continuity resources\n\nGenerated from the schemas that validate them; `weir deploy` and the API take\nexactly this. Each is declared in both locations; see [the guide](../locations.md).\n\n")
-	for _, typ := range Types() {
+	for _, typ := range Types(nil) {
 		page.WriteString(resource.Markdown(typ) + "\n")
 	}
 	const file = "../../docs/reference/continuity.md"
@@ -165,13 +165,15 @@ func TestTheNewestNoteIsHeeded(t *testing.T) {
 }
 
 func TestGroupsThatCanNotBe(t *testing.T) {
-	typ := groupType()
+	typ := groupType(nil)
 	for what, properties := range map[string]map[string]any{
 		"two witnesses":             {"witnesses": []any{"http://a", "http://b"}, "witnessSecret": "sixteen characters"},
 		"a witness named twice":     {"witnesses": []any{"http://a", "http://b", "http://a"}, "witnessSecret": "sixteen characters"},
 		"a witness without secret":  {"witnesses": []any{"http://a"}},
 		"automatic without witness": {"automatic": true},
 		"a unit that is no id":      {"units": []any{"orders"}},
+		"an endpoint with a path":   {"endpoint": "https://flows.example.com/api"},
+		"an endpoint of no scheme":  {"endpoint": "flows.example.com:8443"},
 	} {
 		if problems := typ.Check(resource.Document{Properties: properties}, resource.View{}); len(problems) != 1 || problems[0].Sentence == "" || !strings.HasPrefix(problems[0].Path, "properties.") {
 			t.Errorf("%s: %v", what, fmt.Sprint(problems))

@@ -263,7 +263,7 @@ func (c *Controller) Elsewhere(id resource.ID) error {
 			return fault.New(fault.Conflict, "%s moves with the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
 		}
 		for _, unit := range cfg.units {
-			if unit.Equal(id) || unit.Contains(id) {
+			if c.covers(unit, id) {
 				return fault.New(fault.Conflict, "%s belongs to the continuity group %s, which %s has: change it there, and it is changed here too.", id, cfg.name, n.Holder)
 			}
 		}
@@ -290,6 +290,17 @@ func (c *Controller) MayOwn(ctx context.Context, unit string) (bool, error) {
 
 // Grouped reports whether a unit is in a group.
 func (c *Controller) Grouped(unit string) bool { return c.groupOf(unit) != nil }
+
+// Endpoint is the URL that leads to whichever location has a unit; empty: the unit is in no
+// group, or its group declares none.
+func (c *Controller) Endpoint(unit string) string {
+	g := c.groupOf(unit)
+	if g == nil {
+		return ""
+	}
+	cfg, _ := g.look()
+	return cfg.endpoint
+}
 
 // seedsMax bounds how many seeds that came to nothing are passed over.
 const seedsMax = 1000

@@ -103,6 +103,9 @@ type Options struct {
 	Access func(typ string) bool
 	// UnitName gives the name of a resource's unit; false: it is no unit.
 	UnitName func(id resource.ID) (string, bool)
+	// Covers reports whether what is declared as id moves with a unit; nil: the unit itself
+	// does, and what lies in it.
+	Covers func(unit, id resource.ID) bool
 	// Members gives a unit on this node by its name; false: it is not open yet.
 	Members func(unit string) (Member, bool)
 	// Free reports whether no node of this location holds a unit's lease.

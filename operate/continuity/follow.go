@@ -224,25 +224,36 @@ func (g *group) ownDocuments(ctx context.Context, cfg config) (declared, error) 
 // access reports whether a resource says who may do what in a scope that moves with a
 // group, and is no part of a unit of it.
 func (c *Controller) access(cfg config, id resource.ID) bool {
-	in := func(parent resource.ID) bool { return parent.Equal(id) || parent.Contains(id) }
-	return c.o.Access != nil && c.o.Access(id.Type()) && slices.ContainsFunc(cfg.access, in) && !slices.ContainsFunc(cfg.units, in)
+	in := func(scope resource.ID) bool { return scope.Contains(id) }
+	moved := func(unit resource.ID) bool { return c.covers(unit, id) }
+	return c.o.Access != nil && c.o.Access(id.Type()) && slices.ContainsFunc(cfg.access, in) && !slices.ContainsFunc(cfg.units, moved)
+}
+
+// covers reports whether what is declared as id moves with a unit.
+func (c *Controller) covers(unit, id resource.ID) bool {
+	if c.o.Covers == nil {
+		return unit.Contains(id)
+	}
+	return c.o.Covers(unit, id)
 }
 
 func (g *group) ownUnits(ctx context.Context, cfg config) (declared, error) {
 	var all declared
 	for _, id := range cfg.units {
-		doc, err := g.c.o.Registry.Get(ctx, id)
-		if err != nil {
-			return all, err
+		if g.c.covers(id, id) { // it has a document of its own
+			doc, err := g.c.o.Registry.Get(ctx, id)
+			if err != nil {
+				return all, err
+			}
+			all.Documents = append(all.Documents, doc)
 		}
 		under, revision, err := g.c.o.Registry.ListUnder(ctx, id, "")
 		if err != nil {
 			return all, err
 		}
 		all.Revision = revision
-		all.Documents = append(all.Documents, doc)
 		for _, d := range under {
-			if !d.ID.Equal(id) {
+			if !d.ID.Equal(id) && g.c.covers(id, d.ID) {
 				all.Documents = append(all.Documents, d)
 			}
 		}

@@ -3,6 +3,7 @@ package continuity
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -27,8 +28,13 @@ const (
 	groupsMax           = 100
 )
 
-// Types declares the resource types of continuity.
-func Types() []*resource.Type { return []*resource.Type{pairingType(), groupType()} }
+// UnitOf gives the name of the unit that a resource stands for in a group, or says why it
+// can not be in one.
+type UnitOf func(id resource.ID) (string, error)
+
+// Types declares the resource types of continuity. unit judges what groups name; nil takes
+// every id.
+func Types(unit UnitOf) []*resource.Type { return []*resource.Type{pairingType(), groupType(unit)} }
 
 func named(t resource.Type) *resource.Type {
 	t.APIVersions = []string{"2026-11-01"}
@@ -49,14 +55,14 @@ func pairingType() *resource.Type {
 	})
 }
 
-func groupType() *resource.Type {
+func groupType(unit UnitOf) *resource.Type {
 	text := func(name string) *resource.Field { return &resource.Field{Name: name, Kind: resource.String} }
 	return named(resource.Type{
 		Name: TypeGroup, Description: "Units that change location together. Both locations declare the same group.",
 		Fields: []resource.Field{
 			{Name: "pairing", Kind: resource.String, Required: true, Description: "Name of the pairing with the other location."},
 			{Name: "primary", Kind: resource.String, Required: true, Immutable: true, Description: "Location that is the primary at first."},
-			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of the namespaces, in the order they are promoted in."},
+			{Name: "units", Kind: resource.List, Required: true, Range: &resource.Range{Min: 1, Max: 64}, Element: text("unit"), Description: "Ids of what changes location, in the order it is promoted in: namespaces; a resource group, which stands for the logic app workflows in it and for nothing else there; sites with workflows, without their configuration. Settings and connections are of a location."},
 			{Name: "access", Kind: resource.List, Range: &resource.Range{Min: 0, Max: 16}, Element: text("scope"), Description: "Ids of scopes (subscriptions, resource groups) whose roles, role assignments, identities, users, applications, issuers and signing keys move with the group: changed where it is, copied to the other location, so that tokens and rights are good there too. A scope belongs into one group only."},
 			{Name: "mode", Kind: resource.Enum, Values: []string{"async", "sync"}, Default: "async", Description: "async: acknowledged when durable in the primary, with a bound on the lag. sync: when durable in both."},
 			{Name: "lagMessages", Kind: resource.Int, Default: int64(0), Range: &resource.Range{Min: 0, Max: 1 << 40}, Description: "async: most messages and settlements the secondary may be behind; 0 is not bounded."},
@@ -69,24 +75,54 @@ func groupType() *resource.Type {
 			{Name: "failedProbes", Kind: resource.Int, Default: int64(failedProbesDefault), Range: &resource.Range{Min: 1, Max: 100}, Description: "Probes of the primary that must fail in a row before that. Together with the time of a grant they are how long a loss goes unnoticed: 3 probes and 5 s by default."},
 			{Name: "probeSeconds", Kind: resource.Int, Default: int64(probeSecondsDefault), Range: &resource.Range{Min: 1, Max: 60}, Description: "Time between two probes of the other location, and the longest one waits for its answer."},
 			{Name: "grantSeconds", Kind: resource.Int, Default: int64(grantSecondsDefault), Range: &resource.Range{Min: 2, Max: 60}, Description: "How long the voters grant the group to its primary. It asks four times in that time, shows nothing two thirds into it without an answer of a majority, and nobody else can have the group before it is over. The same in both locations; a line that is slow or lossy wants more."},
+			{Name: "endpoint", Kind: resource.String, Range: &resource.Range{Min: 0, Max: 512}, Description: "URL of the router (\"weir route\") that leads to whichever location is the primary. The callback URLs of the group's workflows begin with it, so that they stay valid when it moves; without one they lead to the location that gave them. The same in both locations."},
 			{Name: "keepJournals", Kind: resource.Int, Default: int64(keepJournalsDefault), Range: &resource.Range{Min: 0, Max: 1000}, Description: "Old generations of a unit's journal that a location keeps beside the present one, the newest of them. An older one is removed when the present one is complete and nothing in any is undecided (\"weir salvage\"). What a unit had before it was in the group is never removed."},
 			{Name: "rtoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 1 << 20}, Description: "Time within which the group is to be served again."},
 			{Name: "rpoSeconds", Kind: resource.Int, Range: &resource.Range{Min: 0, Max: 1 << 20}, Description: "Time of which the messages may be lost."},
 		},
-		Check: checkGroup,
+		Check: func(d resource.Document, _ resource.View) resource.Problems { return checkGroup(d, unit) },
 	})
 }
 
-func checkGroup(d resource.Document, _ resource.View) resource.Problems {
+// checkUnits refuses what can be in no group, and what a group names twice.
+func checkUnits(d resource.Document, unit UnitOf) resource.Problems {
 	var problems resource.Problems
-	for i, unit := range texts(d, "units") {
-		if _, err := resource.ParseID(unit); err != nil {
-			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf("%q is no resource id.", unit)})
+	seen := map[string]string{} // ids by the name of their unit
+	for i, text := range texts(d, "units") {
+		wrong := func(format string, args ...any) {
+			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.units[%d]", i), Sentence: fmt.Sprintf(format, args...)})
 		}
+		id, err := resource.ParseID(text)
+		if err != nil {
+			wrong("%q is no resource id.", text)
+			continue
+		}
+		name := id.Key()
+		if unit != nil {
+			if name, err = unit(id); err != nil {
+				wrong("%s can not be in a group: %s", id, err)
+				continue
+			}
+		}
+		if first, twice := seen[name]; twice {
+			wrong("%s and %s are one unit, %s, which moves as one: name it once.", first, id, name)
+			continue
+		}
+		seen[name] = id.String()
 	}
+	return problems
+}
+
+func checkGroup(d resource.Document, unit UnitOf) resource.Problems {
+	problems := checkUnits(d, unit)
 	for i, scope := range texts(d, "access") {
 		if id, err := resource.ParseID(scope); err != nil || !id.IsScope() {
 			problems = append(problems, resource.Problem{Path: fmt.Sprintf("properties.access[%d]", i), Sentence: fmt.Sprintf("%q is no scope: write the id of a subscription or a resource group.", scope)})
+		}
+	}
+	if endpoint := d.String("endpoint"); endpoint != "" {
+		if u, err := url.Parse(endpoint); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+			problems = append(problems, resource.Problem{Path: "properties.endpoint", Sentence: fmt.Sprintf("%q is no address that others can be led to: write https://HOST or https://HOST:PORT.", endpoint)})
 		}
 	}
 	witnesses := texts(d, "witnesses")
@@ -130,6 +166,7 @@ type config struct {
 	whenAway     string
 	witnesses    []string
 	secret       string // of the witnesses
+	endpoint     string // URL of the router; empty: there is none
 	automatic    bool
 	failedProbes int
 	probeEvery   time.Duration
@@ -144,6 +181,7 @@ func read(d resource.Document, pairings []resource.Document) (config, error) {
 		name: strings.ToLower(d.Name()), primary: d.String("primary"), mode: d.String("mode"),
 		lagMessages: uint64(d.Int("lagMessages")), lagBytes: uint64(d.Int("lagBytes")), lagTime: time.Duration(d.Int("lagSeconds")) * time.Second,
 		whenAway: d.String("whenAway"), witnesses: texts(d, "witnesses"), secret: d.String("witnessSecret"),
+		endpoint:  strings.TrimSuffix(d.String("endpoint"), "/"),
 		automatic: d.Bool("automatic"), failedProbes: int(d.Int("failedProbes")),
 		probeEvery: time.Duration(cmp.Or(d.Int("probeSeconds"), probeSecondsDefault)) * time.Second,
 		grant:      time.Duration(cmp.Or(d.Int("grantSeconds"), grantSecondsDefault)) * time.Second,

@@ -20,7 +20,11 @@ func (d *Deployments) document(r *template.Resource, body *template.Object, leav
 		doc.NoteLine(path, line)
 	}
 	doc.NoteLine("", r.Line)
-	c := &cleaner{}
+	t, _ := d.o.Registry.Types().Lookup(doc.Type())
+	c := &cleaner{raw: map[string]bool{}}
+	if t != nil {
+		c.keep(t.Fields, "properties")
+	}
 	for name, v := range body.All {
 		if v == nil {
 			continue
@@ -66,7 +70,6 @@ func (d *Deployments) document(r *template.Resource, body *template.Object, leav
 		}
 	}
 	left = append(left, c.left...)
-	t, _ := d.o.Registry.Types().Lookup(doc.Type())
 	if more := adapt(t, doc.Properties, leaveOut); leaveOut {
 		left = append(left, more...)
 	}
@@ -76,9 +79,22 @@ func (d *Deployments) document(r *template.Resource, body *template.Object, leav
 // cleaner takes out what is null, which means absent, and what is not known yet.
 type cleaner struct {
 	unknown, left []string
+	raw           map[string]bool // paths of JSON values, lower case: they stay as they are
+}
+
+// keep notes which properties hold JSON.
+func (c *cleaner) keep(fields []resource.Field, path string) {
+	for _, f := range fields {
+		at := strings.ToLower(path + "." + f.Name)
+		c.raw[at] = f.Kind == resource.JSON
+		c.keep(f.Fields, at)
+	}
 }
 
 func (c *cleaner) clean(v any, path string) (any, bool) {
+	if c.raw[strings.ToLower(path)] && template.Known(v) {
+		return resource.Raw(template.JSON(v)), true
+	}
 	switch v := v.(type) {
 	case *template.Unknown:
 		c.unknown = append(c.unknown, path)

@@ -75,6 +75,7 @@ func houses() []*resource.Type {
 			{Name: "size", Kind: resource.Int, Range: &resource.Range{Min: 1, Max: 100}},
 			{Name: "label", Kind: resource.String},
 			{Name: "must", Kind: resource.String},
+			{Name: "plan", Kind: resource.JSON},
 		},
 	}
 	key := &resource.Type{

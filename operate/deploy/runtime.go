@@ -43,7 +43,7 @@ func (a *asking) Reference(id, version string, full bool) (any, error) {
 	if err != nil {
 		return nil, errors.New(fault.Sentence(err))
 	}
-	properties, _ := template.FromPlain(doc.Properties).(*template.Object)
+	properties, _ := template.FromPlain(openedIn(doc.Properties)).(*template.Object)
 	if properties == nil {
 		properties = &template.Object{}
 	}

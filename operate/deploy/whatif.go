@@ -216,6 +216,7 @@ func differences(before, after map[string]any, path string) []difference {
 }
 
 func leaf(at string, a, b any, hadIt, hasIt bool) []difference {
+	a, b = opened(a), opened(b)
 	inner, isObject := a.(map[string]any)
 	other, bothObjects := b.(map[string]any)
 	if isObject && bothObjects {
@@ -248,6 +249,33 @@ func leaf(at string, a, b any, hadIt, hasIt bool) []difference {
 		return nil
 	}
 	return []difference{{Path: at, Type: changeModify, Before: a, After: b}}
+}
+
+// opened gives the value of a JSON text.
+func opened(v any) any {
+	if raw, ok := v.(resource.Raw); ok {
+		return raw.Any()
+	}
+	return v
+}
+
+// openedIn is opened for the values in another.
+func openedIn(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(v))
+		for name, item := range v {
+			m[name] = openedIn(item)
+		}
+		return m
+	case []any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = openedIn(item)
+		}
+		return list
+	}
+	return opened(v)
 }
 
 // payload is a document as what-if shows it.

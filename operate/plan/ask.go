@@ -109,6 +109,20 @@ func (p *place) documents(ctx context.Context) {
 	}
 }
 
+// workflows reads those of the documents that are workflows.
+func (p *place) workflows() {
+	if p.o.Workflow == nil {
+		return
+	}
+	for _, d := range p.seen.Documents {
+		if w := p.o.Workflow(d); w != nil {
+			w.ID, w.Name = d.ID, d.Name
+			w.Share, w.Role = d.Tags["weir-share"], d.Tags["weir-role"]
+			p.seen.Workflows = append(p.seen.Workflows, *w)
+		}
+	}
+}
+
 // subscription is the beginning of an id.
 func subscription(id string) string {
 	parts := strings.SplitN(strings.TrimPrefix(id, "/"), "/", 3)
@@ -128,11 +142,12 @@ func (p *place) list(ctx context.Context, subscription string) ([]core.Document,
 	for range pagesMax {
 		var page struct {
 			Value []struct {
-				ID         string         `json:"id"`
-				Name       string         `json:"name"`
-				Type       string         `json:"type"`
-				SKU        map[string]any `json:"sku"`
-				Properties map[string]any `json:"properties"`
+				ID         string            `json:"id"`
+				Name       string            `json:"name"`
+				Type       string            `json:"type"`
+				SKU        map[string]any    `json:"sku"`
+				Tags       map[string]string `json:"tags"`
+				Properties map[string]any    `json:"properties"`
 			} `json:"value"`
 			NextLink string `json:"nextLink"`
 		}
@@ -140,7 +155,7 @@ func (p *place) list(ctx context.Context, subscription string) ([]core.Document,
 			return nil, err
 		}
 		for _, d := range page.Value {
-			doc := core.Document{ID: d.ID, Type: d.Type, Name: d.Name, Properties: p.declared(d.Type, d.Properties)}
+			doc := core.Document{ID: d.ID, Type: d.Type, Name: d.Name, Tags: d.Tags, Properties: p.declared(d.Type, d.Properties)}
 			if d.SKU != nil {
 				text, err := json.Marshal(d.SKU)
 				if err != nil {

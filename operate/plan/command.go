@@ -45,9 +45,16 @@ type flags struct {
 	json, rules                bool
 }
 
-// Command is `weir plan`. types tell what is declared of a resource from what is counted:
-// those of the program's services.
-func Command(types ...*resource.Type) *cobra.Command {
+// Knowledge is what the program's services know of resources.
+type Knowledge struct {
+	// Types tell what is declared of a resource from what is counted.
+	Types []*resource.Type
+	// Workflow reads a resource as a workflow, nil when it is none.
+	Workflow func(d core.Document) *core.Workflow
+}
+
+// Command is `weir plan`.
+func Command(known Knowledge) *cobra.Command {
 	f := flags{within: withinDefault}
 	set := settings.New("WEIR_PLAN")
 	f.Declare(set)
@@ -88,7 +95,7 @@ Availability is shown as if all failed independently, and with what is common.`,
 			if f.rules {
 				return f.listRules(cmd.OutOrStdout())
 			}
-			return f.run(cmd, types)
+			return f.run(cmd, known)
 		},
 	}
 	set.AddFlags(cmd.Flags())
@@ -137,13 +144,13 @@ func (f *flags) options() (Options, error) {
 	return o, err
 }
 
-func (f *flags) run(cmd *cobra.Command, types []*resource.Type) error {
+func (f *flags) run(cmd *cobra.Command, known Knowledge) error {
 	o, err := f.options()
 	if err != nil {
 		return &Exit{ExitUsage, err}
 	}
 	groups.WarnOf(cmd.ErrOrStderr(), o.Locations)
-	o.Types = types
+	o.Types, o.Workflow = known.Types, known.Workflow
 	r := core.Judge(time.Now(), Look(cmd.Context(), o))
 	if err := cmd.Context().Err(); err != nil {
 		return err

@@ -35,11 +35,13 @@ type Options struct {
 	Locations []groups.Location
 	Trust     *tls.Config      // of HTTPS doors; nil: the system's
 	Types     []*resource.Type // tell what is declared from what is counted
-	Flows     []core.Flow
-	Evidence  string   // directory of records of drills; empty: none
-	Aliases   []string // names that clients use
-	Resolver  string   // HOST:PORT; empty: the system's
-	Within    time.Duration
+	// Workflow reads a resource as a workflow; nil, when it is none. Nil: nothing is one.
+	Workflow func(d core.Document) *core.Workflow
+	Flows    []core.Flow
+	Evidence string   // directory of records of drills; empty: none
+	Aliases  []string // names that clients use
+	Resolver string   // HOST:PORT; empty: the system's
+	Within   time.Duration
 	// ClockLooks is how often a location's clock is read: more say more, 150 ms each.
 	ClockLooks int
 }
@@ -94,6 +96,7 @@ func lookAt(ctx context.Context, o Options, l groups.Location) core.Place {
 		beside.Go(func() { clock = p.clock(ctx) })
 		p.groups(ctx)
 		p.documents(ctx)
+		p.workflows()
 		beside.Wait()
 		p.seen.Clock = clock
 	}

@@ -245,7 +245,7 @@ func TestTheCommandSaysHowItEnded(t *testing.T) {
 	both := []string{"--location", "west=" + west.URL + "/", "--location", "east=" + east.URL, "--token-file", secret, "--ca-file", authority}
 	run := func(args ...string) (string, int) {
 		var out bytes.Buffer
-		cmd := Command(busTypes...)
+		cmd := Command(Knowledge{Types: busTypes})
 		cmd.SetOut(&out)
 		cmd.SetErr(&out)
 		cmd.SetArgs(args)

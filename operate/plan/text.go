@@ -17,6 +17,7 @@ func Text(out io.Writer, r *core.Report) error {
 	p.line("plan of %s", r.At.Local().Format("2006-01-02 15:04:05"))
 	p.locations(r.Locations)
 	p.groups(r.Groups)
+	p.workflows(r.Workflows)
 	for i := range r.Flows {
 		p.flow(&r.Flows[i])
 	}
@@ -96,6 +97,28 @@ func (p *page) groups(all []core.GroupLine) {
 	}
 	p.line("")
 	p.table(rows...)
+}
+
+// workflowsShown bounds the table; JSON has them all.
+const workflowsShown = 50
+
+func (p *page) workflows(all []core.WorkflowLine) {
+	if len(all) == 0 {
+		return
+	}
+	rows := [][]string{{"WORKFLOW", "GROUP", "STARTED BY", "ROLE", "ACTIVE", "STANDS BY", "WHEN IT MOVES"}}
+	for _, w := range all[:min(len(all), workflowsShown)] {
+		role := w.Role
+		if w.Share != "" {
+			role += ", share " + w.Share
+		}
+		rows = append(rows, []string{w.Name, dash(w.Group), dash(w.Source), dash(role), dash(w.Active), dash(w.Standby), w.Moved})
+	}
+	p.line("")
+	p.table(rows...)
+	if more := len(all) - workflowsShown; more > 0 {
+		p.line("  and %s more (--json has them all)", plural(more, "workflow"))
+	}
 }
 
 func drilled(m *core.Measured) string {

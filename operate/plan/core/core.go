@@ -77,13 +77,14 @@ type Unjudged struct {
 
 // Report is what there is to say.
 type Report struct {
-	Schema    string       `json:"schema"`
-	At        time.Time    `json:"at"`
-	Locations []PlaceLine  `json:"locations"`
-	Groups    []GroupLine  `json:"groups"`
-	Flows     []FlowReport `json:"flows"`
-	Findings  []Finding    `json:"findings"`
-	Unjudged  []Unjudged   `json:"unjudged"`
+	Schema    string         `json:"schema"`
+	At        time.Time      `json:"at"`
+	Locations []PlaceLine    `json:"locations"`
+	Groups    []GroupLine    `json:"groups"`
+	Workflows []WorkflowLine `json:"workflows"`
+	Flows     []FlowReport   `json:"flows"`
+	Findings  []Finding      `json:"findings"`
+	Unjudged  []Unjudged     `json:"unjudged"`
 	// Unseen is what no rule can know, because no location says it.
 	Unseen []string `json:"unseen"`
 }
@@ -110,7 +111,7 @@ func (r *Report) Count(s Severity) int {
 func Judge(now time.Time, f Facts) *Report {
 	e := newEstate(now, f)
 	r := &Report{
-		Schema: Schema, At: now.UTC(), Locations: []PlaceLine{}, Groups: []GroupLine{}, Flows: []FlowReport{},
+		Schema: Schema, At: now.UTC(), Locations: []PlaceLine{}, Groups: []GroupLine{}, Workflows: []WorkflowLine{}, Flows: []FlowReport{},
 		Findings: []Finding{}, Unjudged: []Unjudged{}, Unseen: unseen,
 	}
 	for i := range f.Places {
@@ -118,6 +119,9 @@ func Judge(now time.Time, f Facts) *Report {
 	}
 	for i := range e.groups {
 		r.Groups = append(r.Groups, e.groupLine(&e.groups[i]))
+	}
+	for _, w := range e.workflows() {
+		r.Workflows = append(r.Workflows, e.workflowLine(w))
 	}
 	for i := range f.Flows {
 		r.Flows = append(r.Flows, e.flow(&e.Flows[i]))

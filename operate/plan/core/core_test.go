@@ -150,12 +150,15 @@ func TestACleanEstateFindsNothing(t *testing.T) {
 // TestEachRuleFindsItsDefect seeds one defect at a time and wants its rule, and no
 // other but those that say the same defect from their side.
 func TestEachRuleFindsItsDefect(t *testing.T) {
-	cases := defects()
+	cases := append(defects(), workflowDefects()...)
 	seen := map[string]bool{}
 	for _, c := range cases {
 		seen[c.rule] = true
 		t.Run(c.rule, func(t *testing.T) {
 			f := clean()
+			if c.on != nil {
+				f = c.on()
+			}
 			c.spoil(&f, &f.Places[0], &f.Places[1])
 			r := Judge(now, f)
 			want := append([]string{c.rule}, c.also...)

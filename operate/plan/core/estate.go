@@ -36,6 +36,7 @@ type side struct {
 // declaration is a group as one location declares it.
 type declaration struct {
 	pairing, primary, mode, whenAway  string
+	endpoint                          string
 	units, witnesses                  []string
 	lagMessages, lagBytes, lagSeconds float64
 	automatic                         bool
@@ -125,7 +126,7 @@ func (e *estate) side(p *Place, name string) side {
 
 func declared(d Document) *declaration {
 	return &declaration{
-		pairing: d.text("pairing"), primary: d.text("primary"), mode: d.text("mode"), whenAway: d.text("whenAway"),
+		pairing: d.text("pairing"), primary: d.text("primary"), mode: d.text("mode"), whenAway: d.text("whenAway"), endpoint: d.text("endpoint"),
 		units: d.texts("units"), witnesses: d.texts("witnesses"),
 		lagMessages: d.number("lagMessages"), lagBytes: d.number("lagBytes"), lagSeconds: d.number("lagSeconds"),
 		automatic: d.yes("automatic"), failedProbes: d.number("failedProbes"), rto: d.maybe("rtoSeconds"), rpo: d.maybe("rpoSeconds"),

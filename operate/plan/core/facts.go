@@ -25,6 +25,7 @@ type Place struct {
 	Groups       []Status
 	DocumentsErr string
 	Documents    []Document
+	Workflows    []Workflow // that documents declare
 	Ends         []End
 	Clock        *Clock   // nil: not known
 	Addresses    []string // IP addresses of its hosts; nil: not known
@@ -94,6 +95,7 @@ type Change struct {
 type Document struct {
 	ID, Type, Name string
 	SKU            string
+	Tags           map[string]string
 	Properties     map[string]any
 }
 

@@ -9,7 +9,7 @@ import (
 // Rules are all rules, in the order they are held. A service that comes adds its own to
 // one of the lists, or a list.
 func Rules() []Rule {
-	return slices.Concat(placeRules(), wayRules(), declaredRules(), differRules(), unitRules(), stateRules(), voterRules(), objectiveRules(), drillRules(), aliasRules(), flowRules())
+	return slices.Concat(placeRules(), wayRules(), declaredRules(), differRules(), unitRules(), stateRules(), voterRules(), objectiveRules(), drillRules(), aliasRules(), flowRules(), workflowRules())
 }
 
 // say takes a finding; about are names and values in turn.

@@ -18,8 +18,12 @@ func unitRules() []Rule {
 			Fix: "Declare {unit} in the location that has the group, or take it out of {group} in both: \"weir deploy FILE\". The secondary gets it from the primary.",
 			check: declares(func(_ *estate, g *group, s *side, say say) {
 				for _, id := range s.doc.units {
-					if s.place.document(id) == nil {
-						say(fmt.Sprintf("the group %s has the unit %s, which is not declared in %s", g.name, id, s.place.Name), "unit", lastPart(id))
+					if !s.place.holds(id) {
+						what := "which is not declared in"
+						if isScope(id) {
+							what = "and there are no workflows in that resource group in"
+						}
+						say(fmt.Sprintf("the group %s has the unit %s, %s %s", g.name, id, what, s.place.Name), "unit", lastPart(id))
 					}
 				}
 			}),
@@ -81,9 +85,39 @@ func unitRules() []Rule {
 	}
 }
 
-// has reports whether a resource is, or lies in, a unit of the group.
+// has reports whether a resource moves with a unit of the group.
 func (d *declaration) has(id string) bool {
-	return slices.ContainsFunc(d.units, func(u string) bool { return strings.EqualFold(u, id) || below(id, u) })
+	return slices.ContainsFunc(d.units, func(u string) bool { return covers(u, id) })
+}
+
+// covers reports whether a resource moves with a unit: with a resource group its
+// workflows do, with anything else it and what lies in it, but a site's configuration.
+func covers(unit, id string) bool {
+	switch low := strings.ToLower(id); {
+	case isScope(unit):
+		return below(id, unit+workflowsPart)
+	case strings.Contains(low, sitesPart) && strings.Contains(low[strings.Index(low, sitesPart):], "/config/"):
+		return false
+	}
+	return strings.EqualFold(unit, id) || below(id, unit)
+}
+
+// Parts of ids.
+const (
+	workflowsPart = "/providers/microsoft.logic/workflows"
+	sitesPart     = "/providers/microsoft.web/sites/"
+)
+
+// isScope reports whether an id is of a resource group rather than of something in it.
+func isScope(id string) bool { return !strings.Contains(strings.ToLower(id), "/providers/") }
+
+// holds reports whether a unit is there in a location: it is declared, or, a resource
+// group, has workflows.
+func (p *Place) holds(unit string) bool {
+	if !isScope(unit) {
+		return p.document(unit) != nil
+	}
+	return slices.ContainsFunc(p.Documents, func(d Document) bool { return covers(unit, d.ID) })
 }
 
 // reference is the side whose documents hold: the primary's, or else any.

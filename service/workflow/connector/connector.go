@@ -71,8 +71,14 @@ type Call struct {
 	Options    []string
 	// Inputs are evaluated.
 	Inputs any
-	// URL is what an Ask asks.
+	// Context is what a script sees of its run: {actions, trigger, workflow}.
+	Context *Object
+	// URL is what an Ask asks; of an Unsubscribe, the Location that the subscribe's answer
+	// gave, empty when it gave none.
 	URL string
+	// Callback is, of a Subscribe, the address that is to be called back, for operations
+	// whose inputs do not name it.
+	Callback string
 	// Timeout is the time the attempt has; the context ends with it.
 	Timeout time.Duration
 	// Transfer and MinimumItems are of the runtime configuration: chunked transfer, and
@@ -84,9 +90,6 @@ type Call struct {
 	Secure bool
 	// Who is who asks, and how it is tracked.
 	Who Who
-	// Look up what the run has done, for scripts: the outputs of an action, the trigger's
-	// for the empty name. Nil: nothing can be looked up.
-	Result func(action string) (any, bool)
 }
 
 // Who is the run or the trigger a call is made for.
@@ -104,6 +107,8 @@ type Who struct {
 	Key            string
 	ClientTracking string
 	ActionTracking string
+	// RunTracking is the run's own, that correlates what its actions do.
+	RunTracking string
 	// Depth counts the workflows that started each other up to this one.
 	Depth int
 }

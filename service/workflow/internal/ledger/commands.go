@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"time"
+
 	"weir/kernel/fault"
 	"weir/service/workflow/internal/run"
 )
@@ -138,28 +140,47 @@ func (l *Ledger) Admissible(most int) []*Run {
 	return all
 }
 
+// Decided is what a run has decided, written: it is made outside a turn.
+type Decided struct {
+	Facts          []*run.Fact
+	head, payloads []byte
+}
+
+// Decide writes what a run has decided.
+func Decide(facts []*run.Fact) Decided {
+	head, payloads := run.Append(nil, nil, facts)
+	return Decided{facts, head, payloads}
+}
+
+// Bytes is how much it takes.
+func (d Decided) Bytes() int { return len(d.head) + len(d.payloads) }
+
 // Advance records what a run has decided, and gives the facts with the places of their payloads,
 // so that the copy of the state that was advanced can be settled.
 func (l *Ledger) Advance(t Turn, number uint64, facts []*run.Fact) ([]*run.Fact, error) {
+	return l.Record(t, number, t.Now().UnixMicro(), Decide(facts))
+}
+
+// Record is Advance for what was decided at a time (unix microseconds) before the turn.
+func (l *Ledger) Record(t Turn, number uint64, at int64, d Decided) ([]*run.Fact, error) {
 	r := l.runs[number]
 	switch {
 	case r == nil:
 		return nil, fault.New(fault.NotFound, "There is no run %d; it may have been removed with its workflow.", number)
 	case r.Status.Ended():
 		return nil, fault.New(fault.Conflict, "The run '%s' has ended.", r.Name)
-	case len(facts) == 0:
+	case len(d.Facts) == 0:
 		return nil, nil
 	}
-	head, payloads := run.Append(nil, nil, facts)
-	f := begin(factAdvanced, t.Now())
+	f := begin(factAdvanced, time.UnixMicro(at))
 	f.number(number)
-	f.number(uint64(len(head)))
-	f.b = append(f.b, head...)
-	ref := l.record(t, f, payloads)
+	f.number(uint64(len(d.head)))
+	f.b = append(f.b, d.head...)
+	ref := l.record(t, f, d.payloads)
 	base := ref
-	base.Off += ref.Len - uint32(len(payloads))
-	base.Len = uint32(len(payloads))
-	return run.Read(head, base)
+	base.Off += ref.Len - uint32(len(d.payloads))
+	base.Len = uint32(len(d.payloads))
+	return run.Read(d.head, base)
 }
 
 // ArchiveRun records the archive of a run that has ended; nothing else of it is kept.

@@ -13,16 +13,20 @@ import (
 type factKind byte
 
 const (
-	factPut       factKind = 1 // a workflow is there, or has a new version; block: the definition
-	factRemoved   factKind = 2 // a workflow is not there any more, nor are its runs
-	factSwitched  factKind = 3 // a workflow was enabled or disabled
-	factBegan     factKind = 4 // a run is there; block, when it waits: its trigger
-	factAdvanced  factKind = 5 // facts of a run; block: their payloads
-	factArchived  factKind = 6 // a run that has ended was written as one; block: the archive
-	factForgotten factKind = 7 // runs are not kept any more
-	factTrigger   factKind = 8 // what a trigger remembers
-	factCarried   factKind = 9 // a block lies behind this head now
-	factKindsMax           = 10
+	factPut       factKind = 1  // a workflow is there, or has a new version; block: the definition
+	factRemoved   factKind = 2  // a workflow is not there any more, nor are its runs
+	factSwitched  factKind = 3  // a workflow was enabled or disabled
+	factBegan     factKind = 4  // a run is there; block, when it waits: its trigger
+	factAdvanced  factKind = 5  // facts of a run; block: their payloads
+	factArchived  factKind = 6  // a run that has ended was written as one; block: the archive
+	factForgotten factKind = 7  // runs are not kept any more
+	factTrigger   factKind = 8  // what a trigger remembers
+	factCarried   factKind = 9  // a block lies behind this head now
+	factOwned     factKind = 10 // an ownership began
+	factSecret    factKind = 11 // the unit has a secret
+	factKey       factKind = 12 // a key of a workflow has its next generation
+	factNoted     factKind = 13 // a trigger fired and no run came of it
+	factKindsMax           = 14
 	factVersion            = 1
 )
 

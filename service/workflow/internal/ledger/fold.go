@@ -55,6 +55,14 @@ func (l *Ledger) fold(ref record.Ref, fact []byte) error {
 			err = l.foldForgotten(f)
 		case factTrigger:
 			err = l.foldTrigger(f)
+		case factOwned:
+			err = l.foldOwned(f)
+		case factSecret:
+			err = l.foldSecret(f)
+		case factKey:
+			err = l.foldKey(f)
+		case factNoted:
+			err = l.foldNoted(f)
 		}
 		if err == nil && !f.bad && f.block().Len != 0 {
 			return badFact("bytes are left of a fact of kind %d", k)

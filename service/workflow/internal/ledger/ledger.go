@@ -26,7 +26,10 @@ type Ledger struct {
 	nextRun   uint64
 	nextFlow  uint64
 	blocks    blocks
-	due       dues
+	due       dues // runs
+	looks     dues // triggers
+	owner     Owner
+	secret    []byte
 	parts     [][]byte
 }
 
@@ -52,6 +55,7 @@ type Workflow struct {
 	// Versions are those that are in use, oldest first; the last is the current one.
 	Versions []*Version
 	Triggers []*Trigger // in the order of their names
+	Keys     Keys
 
 	history []*Run // all that are kept, as they began
 	byName  map[string]*Run
@@ -84,6 +88,7 @@ type Trigger struct {
 	Name   string
 	Due    int64  // when it wants to be looked at, unix microseconds; 0: never
 	Memory []byte // what it remembers: a cursor, a subscription
+	Notes  []Note // firings that started no run, oldest first
 	flow   *Workflow
 	at     int // in the heap of times, from 1
 }
@@ -184,34 +189,39 @@ func (w *Workflow) trigger(name string) *Trigger {
 // Workflow is the workflow it is of.
 func (t *Trigger) Workflow() *Workflow { return t.flow }
 
-// Due is a run or a trigger whose time has come.
-type Due struct {
-	Run     *Run
-	Trigger *Trigger
-}
+// NextDue is the earliest time that a run wants to be woken, 0 for none.
+func (l *Ledger) NextDue() int64 { return l.due.next() }
 
-// NextDue is the earliest time that anything wants to be woken, 0 for none.
-func (l *Ledger) NextDue() int64 {
-	if len(l.due) == 0 {
+// NextLook is the earliest time that a trigger wants to be looked at, 0 for none.
+func (l *Ledger) NextLook() int64 { return l.looks.next() }
+
+func (d dues) next() int64 {
+	if len(d) == 0 {
 		return 0
 	}
-	return l.due[0].when()
+	return d[0].when()
 }
 
-// Overdue lists what is due at a time, at most so many, in no particular order. They stay
-// due until what is recorded of them says something else.
-func (l *Ledger) Overdue(now int64, most int) []Due {
-	var all []Due
-	var walk func(n int)
-	walk = func(n int) {
-		if n < len(l.due) && len(all) < most && l.due[n].when() <= now {
-			all = append(all, Due{l.due[n].run, l.due[n].trigger})
-			walk(2*n + 1)
-			walk(2*n + 2)
-		}
-	}
-	walk(0)
+// Overdue lists runs that are due at a time, at most so many, in no particular order. They
+// stay due until what is recorded of them says something else.
+func (l *Ledger) Overdue(now int64, most int) []*Run {
+	var all []*Run
+	l.due.overdue(0, now, most, func(d due) int { all = append(all, d.run); return len(all) })
 	return all
+}
+
+// ToLook lists triggers that are due, as Overdue does runs.
+func (l *Ledger) ToLook(now int64, most int) []*Trigger {
+	var all []*Trigger
+	l.looks.overdue(0, now, most, func(d due) int { all = append(all, d.trigger); return len(all) })
+	return all
+}
+
+func (d dues) overdue(n int, now int64, most int, add func(due) int) bool {
+	if n >= len(d) || d[n].when() > now {
+		return true
+	}
+	return add(d[n]) < most && d.overdue(2*n+1, now, most, add) && d.overdue(2*n+2, now, most, add)
 }
 
 // due is one entry of the heap of times.
@@ -256,14 +266,14 @@ func (d *dues) Pop() any {
 	return last
 }
 
-func (l *Ledger) reschedule(d due, at int, when int64) {
+func (d *dues) reschedule(x due, at int, when int64) {
 	switch {
 	case at == 0 && when != 0:
-		heap.Push(&l.due, d)
+		heap.Push(d, x)
 	case at != 0 && when == 0:
-		heap.Remove(&l.due, at-1)
+		heap.Remove(d, at-1)
 	case at != 0:
-		heap.Fix(&l.due, at-1)
+		heap.Fix(d, at-1)
 	}
 }
 
@@ -271,23 +281,23 @@ func (l *Ledger) reschedule(d due, at int, when int64) {
 func (l *Ledger) wake(r *Run, when int64) {
 	at := r.at
 	if when == 0 && at != 0 {
-		l.reschedule(due{run: r}, at, 0)
+		l.due.reschedule(due{run: r}, at, 0)
 		r.due = 0
 		return
 	}
 	r.due = when
-	l.reschedule(due{run: r}, at, when)
+	l.due.reschedule(due{run: r}, at, when)
 }
 
 func (l *Ledger) wakeTrigger(t *Trigger, when int64) {
 	at := t.at
 	if when == 0 && at != 0 {
-		l.reschedule(due{trigger: t}, at, 0)
+		l.looks.reschedule(due{trigger: t}, at, 0)
 		t.Due = 0
 		return
 	}
 	t.Due = when
-	l.reschedule(due{trigger: t}, at, when)
+	l.looks.reschedule(due{trigger: t}, at, when)
 }
 
 func badFact(format string, args ...any) error {

@@ -315,15 +315,15 @@ func TestTriggersRememberAndWake(t *testing.T) {
 		}
 	}
 	h.replicas()
-	if due := h.l.Overdue(99, 9); len(due) != 2 || h.l.NextDue() != 98 {
-		t.Errorf("%d are due, the next at %d", len(due), h.l.NextDue())
+	if due := h.l.ToLook(99, 9); len(due) != 2 || h.l.NextLook() != 98 {
+		t.Errorf("%d are due, the next at %d", len(due), h.l.NextLook())
 	}
 	_ = h.l.SetTrigger(h.log, "orders", "c", 0, nil)
-	if h.l.NextDue() != 99 {
-		t.Errorf("the next is due at %d", h.l.NextDue())
+	if h.l.NextLook() != 99 {
+		t.Errorf("the next is due at %d", h.l.NextLook())
 	}
-	if err := h.l.RemoveWorkflow(h.log, "orders"); err != nil || h.l.NextDue() != 0 || h.l.Horizon() != 0 {
-		t.Errorf("%v, due %d, horizon %d", err, h.l.NextDue(), h.l.Horizon())
+	if err := h.l.RemoveWorkflow(h.log, "orders"); err != nil || h.l.NextLook() != 0 || h.l.Horizon() != 0 {
+		t.Errorf("%v, due %d, horizon %d", err, h.l.NextLook(), h.l.Horizon())
 	}
 	h.replicas()
 }

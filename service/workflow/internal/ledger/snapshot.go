@@ -10,11 +10,12 @@ import (
 	"weir/service/workflow/internal/run"
 )
 
-// The snapshot, version 1: a version byte, the next numbers, the blocks in the order of
-// the journal, the workflows as they came, each with its versions, triggers and runs;
-// and the xxhash64 of all that, little endian.
+// The snapshot, version 2: a version byte, the next numbers, what is the unit's own, the
+// blocks in the order of the journal, the workflows as they came, each with its keys,
+// versions, triggers and runs; and the xxhash64 of all that, little endian. Version 1
+// has neither what is the unit's own, nor keys, nor notes of triggers.
 const (
-	snapshotVersion  = 1
+	snapshotVersion  = 2
 	snapshotSumBytes = 8
 )
 
@@ -24,6 +25,7 @@ func (l *Ledger) Snapshot(dst []byte) []byte {
 	w := &writer{append(dst, snapshotVersion)}
 	w.number(l.nextRun)
 	w.number(l.nextFlow)
+	w.unit(l)
 	ordinals := map[*block]uint64{}
 	w.number(uint64(l.blocks.count))
 	at := uint64(0)
@@ -47,6 +49,8 @@ func (w *writer) workflow(f *Workflow, ordinals map[*block]uint64) {
 	w.flag(f.Disabled)
 	w.number(uint64(f.Runs))
 	w.number(uint64(f.WaitingRuns))
+	w.number(f.Keys.Primary)
+	w.number(f.Keys.Secondary)
 	w.number(uint64(len(f.Versions)))
 	at := map[*Version]uint64{}
 	for _, v := range f.Versions {
@@ -60,6 +64,7 @@ func (w *writer) workflow(f *Workflow, ordinals map[*block]uint64) {
 		w.text(t.Name)
 		w.signed(t.Due)
 		w.text(string(t.Memory))
+		w.notes(t.Notes)
 	}
 	w.number(uint64(len(f.history)))
 	for _, r := range f.history {
@@ -113,6 +118,7 @@ type restoring struct {
 	l      *Ledger
 	blocks []*block
 	used   int
+	first  bool // version 1
 }
 
 func (l *Ledger) restore(data []byte) error {
@@ -120,15 +126,18 @@ func (l *Ledger) restore(data []byte) error {
 	if len(data) < 1+snapshotSumBytes {
 		return badSnapshot("it has %d bytes", len(data))
 	}
-	if data[0] != snapshotVersion {
-		return badSnapshot("its version is %d, this program reads %d", data[0], snapshotVersion)
+	if data[0] != snapshotVersion && data[0] != 1 {
+		return badSnapshot("its version is %d, this program reads 1 to %d", data[0], snapshotVersion)
 	}
 	body, sum := data[:len(data)-snapshotSumBytes], data[len(data)-snapshotSumBytes:]
 	if xxhash.Sum64(body) != binary.LittleEndian.Uint64(sum) {
 		return badSnapshot("its checksum is wrong")
 	}
-	r := &restoring{reader: reader{b: body[1:]}, l: l, blocks: []*block{nil}}
+	r := &restoring{reader: reader{b: body[1:]}, l: l, blocks: []*block{nil}, first: data[0] == 1}
 	l.nextRun, l.nextFlow = r.number(), r.number()
+	if !r.first {
+		r.unit()
+	}
 	at := uint64(0)
 	for range r.count() {
 		at += r.number()
@@ -162,6 +171,9 @@ func (r *restoring) block(of *Run) *block {
 
 func (r *restoring) workflow() error {
 	w := &Workflow{Number: r.number(), Name: r.text(), Disabled: r.flag(), Runs: int(r.word()), WaitingRuns: int(r.word()), byName: map[string]*Run{}}
+	if !r.first {
+		w.Keys = Keys{r.number(), r.number()}
+	}
 	for range r.count() {
 		w.Versions = append(w.Versions, &Version{ID: r.text(), Created: r.signed(), definition: r.block(nil)})
 	}
@@ -173,6 +185,9 @@ func (r *restoring) workflow() error {
 		t := w.trigger(r.text())
 		due := r.signed()
 		t.Memory = []byte(r.text())
+		if !r.first {
+			t.Notes = r.notes()
+		}
 		r.l.wakeTrigger(t, due)
 	}
 	for range r.count() {

@@ -44,9 +44,11 @@ type Effect struct {
 	Key      string // the same for every attempt
 	Tracking string
 	Inputs   any
-	URL      string
-	Timeout  time.Duration
-	Secure   bool
+	// Context is what a script sees of its run: {actions, trigger, workflow}.
+	Context *expression.Object
+	URL     string
+	Timeout time.Duration
+	Secure  bool
 
 	// Of a Reply.
 	Status  int
@@ -70,7 +72,9 @@ type Answer struct {
 	Timeout bool
 }
 
-func (a *Answer) failed() bool { return a.Code != "" || a.Status >= 400 }
+// failed reports whether an answer is no success. Redirections are none: they are not
+// followed, and definitions look at their Location in what runs after a failure.
+func (a *Answer) failed() bool { return a.Code != "" || a.Status >= 300 }
 
 func (a *Answer) again() bool {
 	return a.Retryable || a.Timeout || a.Status == 408 || a.Status == 429 || a.Status >= 500
@@ -172,6 +176,9 @@ func (m *machine) try(i *instance, n *node, inputs any) {
 	}
 	e := m.of(k, i)
 	e.Inputs = inputs
+	if n.Is("JavaScriptCode") {
+		e.Context = m.scriptContext(i, n, inputs)
+	}
 	m.effect(e)
 }
 
@@ -199,7 +206,7 @@ func (m *machine) attempted(i *instance, n *node, a *Answer) {
 		return
 	}
 	if n.hooks() {
-		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline})
+		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")})
 		return
 	}
 	if at := pollAt(a); a.Status == 202 && at != "" && !n.Options.Has("DisableAsyncPattern") {
@@ -323,8 +330,13 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	// Who does not answer an unsubscribe does not hold the run for long.
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.e.Limits.RequestTimeout.Microseconds()
 	m.emit(f)
+	m.unsubscribe(i, inputs)
+}
+
+// unsubscribe ends a subscription: where the subscribe's answer said, if it did.
+func (m *machine) unsubscribe(i *instance, inputs any) {
 	e := m.of(Unsubscribe, i)
-	e.Inputs = inputs
+	e.Inputs, e.URL = inputs, i.more.location
 	m.effect(e)
 }
 
@@ -385,9 +397,14 @@ func (m *machine) awake(i *instance) {
 	}
 }
 
+// ask asks whether an asynchronous call is done, as who made the call.
 func (m *machine) ask(i *instance) {
+	inputs := m.load(i.inputs)
+	if m.err != nil {
+		return
+	}
 	e := m.of(Poll, i)
-	e.URL = i.more.location
+	e.Inputs, e.URL = inputs, i.more.location
 	m.effect(e)
 }
 
@@ -398,9 +415,7 @@ func (m *machine) callOff(i *instance) {
 		m.effect(m.of(Abort, i))
 	}
 	if n := &m.p.nodes[i.node]; n.leaves() {
-		e := m.of(Unsubscribe, i)
-		e.Inputs = m.load(i.inputs)
-		m.effect(e)
+		m.unsubscribe(i, m.load(i.inputs))
 	}
 }
 

@@ -77,7 +77,9 @@ type program struct {
 	given  bool
 }
 
-// valueOf gives a value of a document as expressions know it.
+// ValueOf gives a value of a document as expressions know it.
+func ValueOf(v *document.Value) any { return valueOf(v) }
+
 func valueOf(v *document.Value) any {
 	if v == nil {
 		return nil
@@ -258,7 +260,11 @@ func (p *Plan) fill(index int32) {
 		if a.Type == "Response" {
 			p.Answers = true
 		}
-		if policy := a.Inputs.Get("retryPolicy"); policy.Given() {
+		policy := a.Inputs.Get("retryPolicy")
+		if n.hooks() && !policy.Given() {
+			policy = a.Inputs.Get("subscribe").Get("retryPolicy")
+		}
+		if policy.Given() {
 			n.retry = compile(policy, expression.Parse)
 		}
 		t := definition.ActionType(a.Type)

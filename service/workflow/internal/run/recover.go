@@ -36,9 +36,7 @@ func (m *machine) resume(i *instance) {
 	case Asking:
 		m.ask(i)
 	case Leaving:
-		e := m.of(Unsubscribe, i)
-		e.Inputs = m.load(i.inputs)
-		m.effect(e)
+		m.unsubscribe(i, m.load(i.inputs))
 	}
 }
 

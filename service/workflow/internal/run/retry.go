@@ -25,6 +25,28 @@ func (m *machine) policy(i *instance, n *node) (policy, failure) {
 	if why.given() || !ok {
 		return standard, why
 	}
+	return policyOf(o, fmt.Sprintf("the action '%s'", n.Action.Name), m.e.Limits.RetriesMax)
+}
+
+// Retries gives the wait before the n-th further attempt, from 1, as a retry policy
+// says that what is named by of has; false, there is none. A policy of nil is the
+// standard one.
+func Retries(o *expression.Object, of string, n int, random uint64) (time.Duration, bool, error) {
+	p := standard
+	if o != nil {
+		var why failure
+		if p, why = policyOf(o, of, DefaultLimits.RetriesMax); why.given() {
+			return 0, false, fmt.Errorf("%s: %s", why.code, why.message)
+		}
+	}
+	if n > p.count {
+		return 0, false, nil
+	}
+	return p.wait(n, random), true, nil
+}
+
+// policyOf reads a retry policy.
+func policyOf(o *expression.Object, of string, retriesMax int) (policy, failure) {
 	kind, _ := o.Get("type")
 	p := standard
 	switch word := strings.ToLower(expression.Text(kind)); word {
@@ -37,12 +59,12 @@ func (m *machine) policy(i *instance, n *node) (policy, failure) {
 	case "", "default":
 		return p, failure{}
 	default:
-		return p, failure{codeBadInput, fmt.Sprintf("The retry policy of the action '%s' has the type '%s'; it may be default, none, fixed or exponential.", n.Action.Name, word)}
+		return p, failure{codeBadInput, fmt.Sprintf("The retry policy of %s has the type '%s'; it may be default, none, fixed or exponential.", of, word)}
 	}
 	if c, ok := o.Get("count"); ok {
 		count, whole := whole(c)
-		if !whole || count < 0 || int(count) > m.e.Limits.RetriesMax {
-			return p, failure{codeBadInput, fmt.Sprintf("The retry policy of the action '%s' has the count '%s'; it may be 0 to %d.", n.Action.Name, expression.Text(c), m.e.Limits.RetriesMax)}
+		if !whole || count < 0 || int(count) > retriesMax {
+			return p, failure{codeBadInput, fmt.Sprintf("The retry policy of %s has the count '%s'; it may be 0 to %d.", of, expression.Text(c), retriesMax)}
 		}
 		p.count = int(count)
 	}
@@ -50,7 +72,7 @@ func (m *machine) policy(i *instance, n *node) (policy, failure) {
 		if x, ok := o.Get([]string{"interval", "minimumInterval", "maximumInterval"}[k]); ok {
 			d, ok := durationOf(expression.Text(x))
 			if !ok {
-				return p, failure{codeBadInput, fmt.Sprintf("The retry policy of the action '%s' has the interval '%s', which is no ISO 8601 duration.", n.Action.Name, expression.Text(x))}
+				return p, failure{codeBadInput, fmt.Sprintf("The retry policy of %s has the interval '%s', which is no ISO 8601 duration.", of, expression.Text(x))}
 			}
 			*at = d
 		}

@@ -54,6 +54,19 @@ func parseJSON(m *machine, i *instance, n *node, in any) (any, failure) {
 	return body(content), failure{}
 }
 
+// Mismatch says in sentences what a value has that a schema does not allow, as far as
+// faultsMax; none, it fits.
+func Mismatch(root *expression.Object, v any) []string {
+	s := &schema{root: root}
+	s.check(root, v, "", "#", 0)
+	var all []string
+	for _, f := range s.faults {
+		sentence, _ := f.(*expression.Object).Exact("message")
+		all = append(all, expression.Text(sentence))
+	}
+	return all
+}
+
 // schema is a check of one value: of JSON Schema's words those that people use. Formats
 // are not enforced, as in the cloud; words that are not known are not, either.
 type schema struct {

@@ -142,9 +142,16 @@ func (s *stage) tellEffects(all []Effect) {
 	for _, e := range all {
 		switch e.Kind {
 		case Call, Subscribe, Unsubscribe:
-			s.tell("%s %s, attempt %d: %s", map[EffectKind]string{Call: "call", Subscribe: "subscribe", Unsubscribe: "unsubscribe"}[e.Kind], name(e.Action, e.Path), e.Attempt, jsonOf(e.Inputs))
+			at := ""
+			if e.URL != "" {
+				at = " at " + e.URL
+			}
+			s.tell("%s %s, attempt %d%s: %s", map[EffectKind]string{Call: "call", Subscribe: "subscribe", Unsubscribe: "unsubscribe"}[e.Kind], name(e.Action, e.Path), e.Attempt, at, jsonOf(e.Inputs))
+			if e.Context != nil {
+				s.tell("  it sees %s", jsonOf(e.Context))
+			}
 		case Poll:
-			s.tell("poll %s at %s", name(e.Action, e.Path), e.URL)
+			s.tell("poll %s at %s with what was called: %s", name(e.Action, e.Path), e.URL, jsonOf(e.Inputs))
 		case Abort:
 			s.tell("abort %s", name(e.Action, e.Path))
 		case Reply:

@@ -18,7 +18,7 @@ func (m *machine) variableValue(v int32) (any, bool) {
 	if !m.s.known[v] {
 		var x any
 		for _, p := range m.s.vars[v].parts {
-			x = applied(x, p.op, m.assigned(m.load(p.ref), m.p.variables[v].name))
+			x = applied(x, p.op, m.assigned(m.load(p.ref), m.p.variables[v].name), m.p.variables[v].kind)
 		}
 		if m.err != nil {
 			return nil, false
@@ -51,7 +51,7 @@ func (m *machine) assigned(inputs any, name string) any {
 }
 
 // applied is a variable's value after an operation.
-func applied(old any, op Op, v any) any {
+func applied(old any, op Op, v any, kind string) any {
 	switch op {
 	case OpAdd:
 		switch a := old.(type) {
@@ -74,6 +74,9 @@ func applied(old any, op Op, v any) any {
 	case OpAppend:
 		if list, ok := old.([]any); ok {
 			return append(list, v)
+		}
+		if old == nil && kind == "array" {
+			return []any{v}
 		}
 		return expression.Text(old) + expression.Text(v)
 	}
@@ -175,13 +178,13 @@ func (m *machine) variable(i *instance, n *node) {
 		if n.Is("DecrementVariable") {
 			x = negative(x)
 		}
-		if y := applied(old, OpAdd, x); y == nil || !numeric(old) || !numeric(x) {
+		if y := applied(old, OpAdd, x, ""); y == nil || !numeric(old) || !numeric(x) {
 			why = failure{"BadRequest", fmt.Sprintf("The variable '%s' is of type '%s' and its value is of type '%s'; the action '%s' adds a number of type '%s'. Both must be numbers.", m.p.variables[v].name, kinds[m.p.variables[v].kind], typeName(old), n.Action.Name, typeName(x))}
 		} else {
 			_, why = m.fits(n, v, y)
 		}
 	case n.Is("AppendToArrayVariable"):
-		if _, isList := old.([]any); !isList {
+		if _, isList := old.([]any); !isList && (old != nil || m.p.variables[v].kind != "array") {
 			why = failure{"BadRequest", fmt.Sprintf("The variable '%s' is of type '%s', and '%s' appends to arrays only.", m.p.variables[v].name, kinds[m.p.variables[v].kind], n.Action.Name)}
 		}
 		f.Op = OpAppend
@@ -196,7 +199,7 @@ func (m *machine) variable(i *instance, n *node) {
 		return
 	}
 	f.Inputs = value(o.With("value", x))
-	after := applied(old, f.Op, x)
+	after := applied(old, f.Op, x, m.p.variables[v].kind)
 	if f.Op != OpSet && len(m.s.vars[v].parts) >= partsMax {
 		// Written whole, so that a variable is never more than so many parts.
 		f.Op, f.Flag, f.Outputs = OpSet, true, value(expression.NewObject("name", m.p.variables[v].name, "value", after))
