@@ -96,6 +96,19 @@ func (e *estate) gain(location string) {
 	e.change()
 }
 
+// drop takes the ownership away.
+func (e *estate) drop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lose()
+	e.change()
+}
+
+func (e *estate) isLost() bool {
+	_, owned := e.Owned()
+	return !owned
+}
+
 func (e *estate) change() {
 	close(e.changed)
 	e.changed = make(chan struct{})
