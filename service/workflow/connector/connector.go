@@ -97,8 +97,6 @@ type Who struct {
 	// Workflow is the resource id of the workflow. Connections, settings and identities
 	// are found from there.
 	Workflow string
-	// ID is the workflow's id in addresses: 32 hexadecimal digits.
-	ID string
 	// Identity is the resource id that managed identity is taken from: the workflow's or
 	// its site's.
 	Identity string

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"weir/service/workflow/connector"
+	"weir/service/workflow/internal/callback"
 	"weir/service/workflow/internal/expression"
 )
 
@@ -282,10 +283,10 @@ func TestReach(t *testing.T) {
 func TestTracking(t *testing.T) {
 	host := echo(t)
 	c := made(t, Options{})
-	who := connector.Who{Workflow: "/subscriptions/s1/resourceGroups/g1/providers/Microsoft.Logic/workflows/orders", ID: "0123", Run: "08CU00", Action: "Call", Attempt: 2, Key: "k1", ClientTracking: "ct", ActionTracking: "at", RunTracking: "rt"}
+	who := connector.Who{Workflow: "/subscriptions/s1/resourceGroups/g1/providers/Microsoft.Logic/workflows/orders", Run: "08CU00", Action: "Call", Attempt: 2, Key: "k1", ClientTracking: "ct", ActionTracking: "at", RunTracking: "rt"}
 	call := &connector.Call{Type: "Http", Who: who, Inputs: inputs(t, `{"method": "GET", "uri": "HOST/", "headers": {"x-ms-client-tracking-id": "mine"}}`, host)}
 	got, _ := c.Do(within(t), call).Body.(string)
-	for _, line := range []string{"X-Ms-Workflow-Id: 0123", "X-Ms-Workflow-Name: orders", "X-Ms-Workflow-Run-Id: 08CU00", "X-Ms-Workflow-Operation-Name: Call", "X-Ms-Workflow-Run-Tracking-Id: rt",
+	for _, line := range []string{"X-Ms-Workflow-Id: " + callback.ID("/subscriptions/s1/resourceGroups/g1/providers/Microsoft.Logic/workflows/orders"), "X-Ms-Workflow-Name: orders", "X-Ms-Workflow-Run-Id: 08CU00", "X-Ms-Workflow-Operation-Name: Call", "X-Ms-Workflow-Run-Tracking-Id: rt",
 		"X-Ms-Workflow-Subscription-Id: s1", "X-Ms-Workflow-Resourcegroup-Name: g1", "X-Ms-Client-Tracking-Id: mine", "X-Ms-Action-Tracking-Id: at", "X-Ms-Correlation-Id: at", "Weir-Idempotency-Key: k1", "Weir-Attempt: 2"} {
 		if !strings.Contains(got, line+"\n") {
 			t.Errorf("it lacks %q:\n%s", line, got)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weir/service/workflow/connector"
+	"weir/service/workflow/internal/callback"
 )
 
 // KeyHeader carries what is the same whenever an attempt is made again, AttemptHeader
@@ -29,7 +30,9 @@ func track(h nethttp.Header, call *connector.Call, agent string) {
 			h.Set(name, value)
 		}
 	}
-	set("x-ms-workflow-id", w.ID)
+	if w.Workflow != "" {
+		set("x-ms-workflow-id", callback.ID(w.Workflow))
+	}
 	set("x-ms-workflow-name", last(w.Workflow))
 	set("x-ms-workflow-subscription-id", segment(w.Workflow, "subscriptions"))
 	set("x-ms-workflow-resourcegroup-name", segment(w.Workflow, "resourceGroups"))
