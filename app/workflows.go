@@ -9,6 +9,7 @@ import (
 	"weir/service/workflow/connector"
 	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
+	"weir/service/workflow/connector/script"
 )
 
 // openWorkflows starts the workflow engine.
@@ -34,6 +35,7 @@ func (p *Platform) connectors() []connector.Connector {
 	connections := workflow.NewConnections(p.registry)
 	return []connector.Connector{
 		calls,
+		script.New(script.Options{Worker: scriptWorkerCommand()}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
 }
