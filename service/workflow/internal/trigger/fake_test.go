@@ -257,6 +257,24 @@ func (e *estate) Workflows() []host.View {
 	return all
 }
 
+func (e *estate) Workflow(name string) (host.View, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(name); f != nil {
+		return f.view, true
+	}
+	return host.View{}, false
+}
+
+func (e *estate) Definition(_ context.Context, workflow, _ string) (host.Declared, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(workflow); f != nil {
+		return f.view.Declared, nil
+	}
+	return host.Declared{}, fault.New(fault.NotFound, "none")
+}
+
 func (e *estate) Plan(_ context.Context, workflow, _ string) (*run.Plan, *expression.Object, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
