@@ -162,7 +162,7 @@ func (t *Trigger) part(s *scope, in Input, v *Verdict) *Verdict {
 		}
 		if !holds {
 			if v.Skipped++; v.Skipped == 1 {
-				_, v.Traces, _ = c.EvalTraced(s, expression.Budget{})
+				v.Traces = t.traces(c, s)
 			}
 			return nil
 		}
@@ -181,6 +181,22 @@ func (t *Trigger) part(s *scope, in Input, v *Verdict) *Verdict {
 	}
 	v.Parts = append(v.Parts, Part{in.Outputs, tracking})
 	return nil
+}
+
+// traces tells what the expressions of a condition gave, but for those that might tell of
+// something secret.
+func (t *Trigger) traces(c *program, s *scope) []*expression.Trace {
+	if t.Runtime.SecureInputs || t.Runtime.SecureOutputs {
+		return nil
+	}
+	_, all, _ := c.EvalTraced(s, expression.Budget{})
+	return slices.DeleteFunc(all, func(one *expression.Trace) bool {
+		refs := expression.References("@" + one.Text)
+		return slices.ContainsFunc(refs.Parameters, func(r expression.Ref) bool {
+			p := t.of.Parameter(r.Name)
+			return p != nil && p.Secure()
+		})
+	})
 }
 
 // parts splits the outputs, when the trigger says so.

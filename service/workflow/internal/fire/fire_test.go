@@ -16,7 +16,7 @@ import (
 func compiled(t *testing.T, trigger string) *Trigger {
 	t.Helper()
 	root, err := document.Parse([]byte(`{"$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
-  "contentVersion": "1.0.0.0", "parameters": {"every": {"type": "int", "defaultValue": 7}, "secret": {"type": "string", "defaultValue": "d"}},
+  "contentVersion": "1.0.0.0", "parameters": {"every": {"type": "int", "defaultValue": 7}, "secret": {"type": "string", "defaultValue": "d"}, "hidden": {"type": "securestring", "defaultValue": "h"}},
   "triggers": {"in": ` + trigger + `}, "actions": {}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -48,6 +48,8 @@ func TestDecide(t *testing.T) {
 		"one run of what says nothing": {`{"type": "Request"}`, `{"body": 1}`, `Succeeded OK; {"body":1} as theirs`},
 		"conditions all hold":          {`{"type": "Request", "conditions": [{"expression": "@equals(triggerBody(), 1)"}, {"expression": {"greater": ["@triggerBody()", 0]}}]}`, `{"body": 1}`, `Succeeded OK; {"body":1} as theirs`},
 		"one does not":                 {`{"type": "Request", "conditions": [{"expression": "@equals(triggerBody(), 1)"}, {"expression": "@greater(triggerBody(), 5)"}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped, greater(triggerBody(), 5) false`},
+		"what is secret is not told":   {`{"type": "Request", "conditions": [{"expression": {"equals": ["@parameters('hidden')", "@triggerBody()"]}}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped, triggerBody() 1`},
+		"what is secured is not told":  {`{"type": "Request", "runtimeConfiguration": {"secureData": {"properties": ["outputs"]}}, "conditions": [{"expression": "@equals(triggerBody(), 2)"}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped`},
 		"a condition fails":            {`{"type": "Request", "conditions": [{"expression": "@triggerBody().x"}]}`, `{"body": 1}`, `Failed InvalidTemplate: Unable to process template language expressions in trigger 'in' conditions[0].expression at line`},
 		"a tracking id":                {`{"type": "Request", "correlation": {"clientTrackingId": "@concat('order-', triggerBody())"}}`, `{"body": 1}`, `Succeeded OK; {"body":1} as order-1`},
 		"a tracking id that fails":     {`{"type": "Request", "correlation": {"clientTrackingId": "@triggerBody()['x']"}}`, `{"body": 1}`, `Failed InvalidTemplate: Unable to process template language expressions in trigger 'in' correlation.clientTrackingId`},

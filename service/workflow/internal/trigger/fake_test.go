@@ -320,6 +320,22 @@ func (e *estate) Run(_ context.Context, workflow, name string) (host.RunInfo, er
 	return host.RunInfo{}, fault.New(fault.NotFound, "There is no run '%s'.", name)
 }
 
+func (e *estate) Room(workflow string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.flow(workflow)
+	if f == nil || f.room == 0 {
+		return -1
+	}
+	left := f.room
+	for _, r := range f.runs {
+		if r.status == run.Running {
+			left--
+		}
+	}
+	return max(left, 0)
+}
+
 func (e *estate) Leave(workflow, name string) {}
 
 func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {

@@ -129,7 +129,11 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 
 // answered waits for the answer of a run, as long as a caller waits.
 func (m *Manager) answered(ctx context.Context, w *watch, name string, answer <-chan host.Reply) (host.Reply, error) {
-	limit, cancel := context.WithTimeout(ctx, m.limits.Reply)
+	wait := m.limits.Reply
+	if w.declared.Load().view.Kind != "" {
+		wait = m.limits.StandardReply
+	}
+	limit, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	select {
 	case r := <-answer:
@@ -148,7 +152,7 @@ func (m *Manager) answered(ctx context.Context, w *watch, name string, answer <-
 	if ctx.Err() != nil {
 		return host.Reply{Run: name}, ctx.Err()
 	}
-	return host.Reply{Status: http.StatusGatewayTimeout, Run: name, Code: "GatewayTimeout", Message: fmt.Sprintf("The workflow run '%s' did not answer within %s. It goes on; nobody waits for its answer any more.", name, m.limits.Reply)}, nil
+	return host.Reply{Status: http.StatusGatewayTimeout, Run: name, Code: "GatewayTimeout", Message: fmt.Sprintf("The workflow run '%s' did not answer within %s. It goes on; nobody waits for its answer any more.", name, wait)}, nil
 }
 
 // outputsOf makes of a request what triggerOutputs() gives.

@@ -234,7 +234,21 @@ func (t *tenure) set(k key, d *declared) {
 func (t *tenure) find(workflow, trigger string) *watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.watches[key{workflow, trigger}]
+	if w := t.watches[key{workflow, trigger}]; w != nil {
+		return w
+	}
+	for k, w := range t.watches {
+		if k.workflow == workflow && sameName(k.trigger, trigger) {
+			return w
+		}
+	}
+	return nil
+}
+
+// sameName reports whether two names mean the same: case is not told apart, and designers
+// write _ for a space.
+func sameName(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, " ", "_"), strings.ReplaceAll(b, " ", "_"))
 }
 
 // poke wants a step of a watch at a time, or earlier. The caller holds the lock.
