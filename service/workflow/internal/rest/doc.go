@@ -33,6 +33,7 @@ import (
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
+	"weir/service/workflow/internal/trigger"
 )
 
 // Runs is the unit that runs a flow; *host.Host is one.
@@ -58,31 +59,17 @@ type Runs interface {
 	RegenerateKey(ctx context.Context, workflow, key string) error
 }
 
-// Incoming is a request to a trigger.
-type Incoming struct {
-	Method string
-	// Path is what follows the trigger's address, still escaped.
-	Path string
-	// Headers and Queries are as triggerOutputs() has them; signatures are taken out.
-	Headers, Queries *expression.Object
-	// Body is as content gives it; Has says that there is one, JSON that it was sent as
-	// such.
-	Body any
-	Has  bool
-	JSON bool
-	// Tracking is the client's tracking id; empty: the run's name.
-	Tracking string
-}
-
-// Triggers fires the triggers of a flow's unit.
+// Triggers fires the triggers of a flow's unit; *trigger.Manager is one.
 type Triggers interface {
-	// Request fires a Request trigger and waits for the answer.
-	Request(ctx context.Context, workflow, trigger string, in Incoming) (host.Reply, error)
-	// Delivered gives a webhook trigger, or one that gathers, what came for it.
-	Delivered(ctx context.Context, workflow, trigger string, outputs *expression.Object) (runs []string, err error)
-	// Run fires a trigger since a person wants it to. Reset forgets what it remembers.
-	Run(ctx context.Context, workflow, trigger string) (name string, err error)
-	Reset(ctx context.Context, workflow, trigger string) error
+	// Request fires a Request trigger, Delivered any other that is called; both wait for the
+	// answer. Their errors are a *trigger.Refusal or a fault.
+	Request(ctx context.Context, workflow, name string, in trigger.Incoming) (host.Reply, error)
+	Delivered(ctx context.Context, workflow, name string, in trigger.Incoming) (host.Reply, error)
+	// Run fires a trigger since a person wants it to. Reset forgets what it remembers,
+	// SetState takes over what another one does.
+	Run(ctx context.Context, workflow, name string) (run string, err error)
+	Reset(ctx context.Context, workflow, name string) error
+	SetState(ctx context.Context, workflow, name, fromWorkflow, fromTrigger string) error
 }
 
 // Flow is one workflow on this node.

@@ -3,11 +3,12 @@ package rest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"weir/kernel/fault"
@@ -16,6 +17,7 @@ import (
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
+	"weir/service/workflow/internal/trigger"
 )
 
 // call is what an address asks for.
@@ -175,8 +177,8 @@ func (d *Door) find(ctx context.Context, c call, r *http.Request) (*Flow, error)
 	return f, err
 }
 
-// read takes a request in as workflows know it.
-func (d *Door) read(w http.ResponseWriter, r *http.Request) (in Incoming, err error) {
+// read takes a request in: without its signature and what nodes say to each other.
+func (d *Door) read(w http.ResponseWriter, r *http.Request) (in trigger.Incoming, err error) {
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodyBytesMax))
 	if tooBig, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return in, refuse(fault.TooLarge, "RequestEntityTooLarge", "The body is larger than %d bytes.", tooBig.Limit)
@@ -184,62 +186,20 @@ func (d *Door) read(w http.ResponseWriter, r *http.Request) (in Incoming, err er
 	if err != nil {
 		return in, fault.Wrap(fault.Canceled, err, "The body did not arrive whole.")
 	}
-	in = Incoming{Method: r.Method, Has: len(data) > 0, Tracking: r.Header.Get("x-ms-client-tracking-id")}
-	if in.Has {
-		kind := r.Header.Get("Content-Type")
-		in.JSON = strings.Contains(strings.ToLower(kind), "json")
-		if in.Body, err = content.Read(kind, data); err != nil {
-			return in, invalid("The request content is not what its content type '%s' says: %s.", kind, strings.TrimSuffix(fault.Sentence(fault.New(fault.Invalid, "%v", err)), "."))
+	in = trigger.Incoming{Method: r.Method, Query: r.URL.Query(), Header: r.Header.Clone(), Body: data}
+	for _, name := range [...]string{"api-version", "sp", "sv", "sig", "se", "at", "app"} {
+		in.Query.Del(name)
+	}
+	for name := range in.Header {
+		if strings.HasPrefix(name, "Weir-") && name != "Weir-Idempotency-Key" {
+			in.Header.Del(name)
 		}
 	}
-	in.Headers, in.Queries = headersOf(r), queriesOf(r.URL.Query())
+	in.Header.Set("Host", r.Host)
+	if r.ContentLength > 0 {
+		in.Header.Set("Content-Length", strconv.FormatInt(r.ContentLength, 10))
+	}
 	return in, nil
-}
-
-// headersOf are the headers of a request: those that came more than once in one text.
-func headersOf(r *http.Request) *expression.Object {
-	pairs := []any{"Host", r.Host}
-	names := make([]string, 0, len(r.Header))
-	for name := range r.Header {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if ours(name) {
-			continue
-		}
-		pairs = append(pairs, name, strings.Join(r.Header[name], ", "))
-	}
-	if r.ContentLength > 0 && r.Header.Get("Content-Length") == "" {
-		pairs = append(pairs, "Content-Length", fmt.Sprint(r.ContentLength))
-	}
-	return expression.NewObject(pairs...)
-}
-
-// ours are headers between nodes, which no workflow sees.
-func ours(name string) bool {
-	return strings.HasPrefix(name, "Weir-") && name != "Weir-Idempotency-Key"
-}
-
-// queriesOf are the queries of a request but for its signature; nil: there are none.
-func queriesOf(q url.Values) *expression.Object {
-	var pairs []any
-	names := make([]string, 0, len(q))
-	for name := range q {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		switch strings.ToLower(name) {
-		case "api-version", "sp", "sv", "sig", "se", "at", "app":
-			continue
-		}
-		pairs = append(pairs, name, strings.Join(q[name], ","))
-	}
-	if pairs == nil {
-		return nil
-	}
-	return expression.NewObject(pairs...)
 }
 
 // fire lets a trigger hear of a request, and answers what the run does.
@@ -260,38 +220,22 @@ func (d *Door) fire(w http.ResponseWriter, r *http.Request, f *Flow, c call) err
 		return err
 	}
 	in.Path = c.relative
+	fire := f.Triggers.Request
 	if !t.Is("Request", "Manual") {
 		if !called(t) {
 			return refuse(fault.Invalid, "TriggerTypeNotSupported", "The trigger '%s' is of type '%s', which nobody calls.", t.Name, t.Type)
 		}
-		runs, err := f.Triggers.Delivered(r.Context(), f.Name, t.Name, in.outputs())
-		if err != nil {
-			return err
-		}
-		if len(runs) > 0 {
-			d.runHeaders(w, f, runs[0], in.Tracking)
-		}
-		w.WriteHeader(http.StatusOK)
-		return nil
+		fire = f.Triggers.Delivered
 	}
-	reply, err := f.Triggers.Request(r.Context(), f.Name, t.Name, in)
+	reply, err := fire(r.Context(), f.Name, t.Name, in)
 	if err != nil {
-		return err
+		return told(err)
 	}
-	return d.reply(w, r, f, t.Name, in, reply)
+	return d.reply(w, r, f, in.Header.Get(trackingHeader), reply)
 }
 
-// outputs are a trigger's, of a request.
-func (in Incoming) outputs() *expression.Object {
-	o := expression.NewObject("headers", in.Headers)
-	if in.Queries != nil {
-		o = o.With("queries", in.Queries)
-	}
-	if in.Has {
-		o = o.With("body", in.Body)
-	}
-	return o
-}
+// trackingHeader is how a caller tracks a run.
+const trackingHeader = "x-ms-client-tracking-id"
 
 // runHeaders say which run a request started.
 func (d *Door) runHeaders(w http.ResponseWriter, f *Flow, name, tracking string) {
@@ -313,9 +257,9 @@ func (d *Door) runHeaders(w http.ResponseWriter, f *Flow, name, tracking string)
 const retryAfterSeconds = "10"
 
 // reply answers a request with what its run answered.
-func (d *Door) reply(w http.ResponseWriter, r *http.Request, f *Flow, trigger string, in Incoming, a host.Reply) error {
+func (d *Door) reply(w http.ResponseWriter, r *http.Request, f *Flow, tracking string, a host.Reply) error {
 	if a.Run != "" {
-		d.runHeaders(w, f, a.Run, in.Tracking)
+		d.runHeaders(w, f, a.Run, tracking)
 	}
 	switch {
 	case a.Accepted:
@@ -367,6 +311,15 @@ func headerText(headers any, name string) string {
 	return expression.Text(v)
 }
 
+// headersOf are headers as workflows know them: those that came more than once in one text.
+func headersOf(h http.Header) *expression.Object {
+	var pairs []any
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		pairs = append(pairs, name, strings.Join(h[name], ", "))
+	}
+	return expression.NewObject(pairs...)
+}
+
 // goOn lets an action go on that waits for a call.
 func (d *Door) goOn(w http.ResponseWriter, r *http.Request, f *Flow, c call, place string) error {
 	at, ok := callback.ParsePlace(place)
@@ -377,7 +330,13 @@ func (d *Door) goOn(w http.ResponseWriter, r *http.Request, f *Flow, c call, pla
 	if err != nil {
 		return err
 	}
-	answer := run.Answer{Status: http.StatusOK, Headers: in.Headers, Body: in.Body}
+	answer := run.Answer{Status: http.StatusOK, Headers: headersOf(in.Header)}
+	if len(in.Body) > 0 {
+		kind := in.Header.Get("Content-Type")
+		if answer.Body, err = content.Read(kind, in.Body); err != nil {
+			return invalid("The request content is not what its content type '%s' says.", kind)
+		}
+	}
 	err = f.Runs.CalledBack(r.Context(), at.Number, run.Place{Frame: at.Frame, Node: at.Node}, answer)
 	switch {
 	case fault.Is(err, fault.Conflict):

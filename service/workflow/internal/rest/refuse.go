@@ -1,7 +1,11 @@
 package rest
 
 import (
+	"errors"
+	"net/http"
+
 	"weir/kernel/fault"
+	"weir/service/workflow/internal/trigger"
 )
 
 // refusal is a fault with the code ARM clients know it by.
@@ -62,4 +66,24 @@ func unauthorized(err error) error {
 
 func invalid(format string, args ...any) error {
 	return refuse(fault.Invalid, "InvalidRequestContent", format, args...)
+}
+
+// told gives what a trigger says of a request as a fault that keeps its code.
+func told(err error) error {
+	said, ok := errors.AsType[*trigger.Refusal](err)
+	if !ok {
+		return err
+	}
+	kind := fault.Invalid
+	switch said.Status {
+	case http.StatusNotFound:
+		kind = fault.NotFound
+	case http.StatusConflict:
+		kind = fault.Conflict
+	case http.StatusTooManyRequests:
+		kind = fault.TooManyRequests
+	case http.StatusRequestEntityTooLarge:
+		kind = fault.TooLarge
+	}
+	return refuse(kind, said.Code, "%s", said.Message)
 }

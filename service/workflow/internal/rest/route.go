@@ -148,7 +148,7 @@ func (q *request) changes() bool {
 		return q.Method != http.MethodGet && q.Method != http.MethodHead
 	}
 	switch strings.ToLower(q.rest[len(q.rest)-1]) {
-	case "listcallbackurl", "listexpressiontraces", "listswagger", "generateupgradeddefinition", "move", "setstate":
+	case "listcallbackurl", "listexpressiontraces", "listswagger", "generateupgradeddefinition", "move":
 		return false
 	}
 	return true

@@ -65,7 +65,7 @@ func (q *request) triggers(rest []string) error {
 	case "run":
 		name, err := q.flow.Triggers.Run(q.Context(), q.flow.Name, t.Name)
 		if err != nil {
-			return err
+			return told(err)
 		}
 		if name == "" { // it looked, and there was nothing
 			return q.answers(http.StatusAccepted, nil)
@@ -73,15 +73,35 @@ func (q *request) triggers(rest []string) error {
 		return q.started(name)
 	case "reset":
 		if err := q.flow.Triggers.Reset(q.Context(), q.flow.Name, t.Name); err != nil {
-			return err
+			return told(err)
 		}
 		return q.answers(http.StatusOK, nil)
 	case "listcallbackurl":
 		return q.callbackURL(t, "")
 	case "setstate":
-		return fault.New(fault.Unsupported, "What a trigger remembers is not copied from another workflow here: let this one begin anew, or reset it.")
+		return q.setState(t)
 	}
 	return q.nothing()
+}
+
+// setState gives a trigger what another one of the same unit remembers.
+func (q *request) setState(t *definition.Trigger) error {
+	var body struct {
+		Source struct {
+			FlowName    string `json:"flowName"`
+			TriggerName string `json:"triggerName"`
+		} `json:"source"`
+	}
+	if err := q.body(&body); err != nil {
+		return err
+	}
+	if body.Source.FlowName == "" || body.Source.TriggerName == "" {
+		return invalid("The body says where the state is taken from: {\"source\": {\"flowName\": \"...\", \"triggerName\": \"...\"}}.")
+	}
+	if err := q.flow.Triggers.SetState(q.Context(), q.flow.Name, t.Name, body.Source.FlowName, body.Source.TriggerName); err != nil {
+		return told(err)
+	}
+	return q.answers(http.StatusOK, nil)
 }
 
 func triggerNamed(plan *run.Plan, name string) *definition.Trigger {
