@@ -81,7 +81,22 @@ func (s *Service) callbackURL(sp *space) func(host.Callback) string {
 		return nil
 	}
 	return func(c host.Callback) string {
-		return s.caller(sp, c.Workflow, c.Secret, c.Keys).Action(c.Run, c.Action, callback.Place{Number: c.Number, Frame: c.At.Frame, Node: c.At.Node}).String()
+		return s.caller(sp, c.Workflow, c.Secret, c.Keys).Action(c.Run, c.Action, callback.Place{Frame: c.At.Frame, Node: c.At.Node}).String()
+	}
+}
+
+// triggerURL makes the addresses that the triggers of a unit are called at.
+func (s *Service) triggerURL(sp *space) func(host.View, string) string {
+	if s.o.Endpoint == nil {
+		return nil
+	}
+	return func(v host.View, name string) string {
+		secret, ok := sp.host.Secret()
+		id, err := sp.workflowID(v.Name)
+		if !ok || err != nil {
+			return ""
+		}
+		return s.caller(sp, id.String(), secret, v.Keys).Trigger(name, "", callback.Primary, time.Time{}).String()
 	}
 }
 
