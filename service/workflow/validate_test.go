@@ -25,11 +25,11 @@ func TestScripts(t *testing.T) {
 		t.Fatalf("no scripts: %v", err)
 	}
 	for _, script := range scripts {
-		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) { run(t, script) })
+		t.Run(strings.TrimSuffix(filepath.Base(script), ".txtar"), func(t *testing.T) { play(t, script) })
 	}
 }
 
-func run(t *testing.T, script string) {
+func play(t *testing.T, script string) {
 	a, err := txtar.ParseFile(script)
 	if err != nil {
 		t.Fatal(err)

@@ -45,6 +45,8 @@ func (l *Ledger) fold(ref record.Ref, fact []byte) error {
 		err = l.foldArchived(f)
 	case factCarried:
 		err = l.foldCarried(f)
+	case factAdopted:
+		err = l.foldAdopted(f)
 	default:
 		switch k {
 		case factRemoved:

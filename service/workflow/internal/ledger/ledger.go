@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"container/heap"
+	"sort"
 	"strings"
 	"time"
 
@@ -154,8 +155,15 @@ func (l *Ledger) Run(number uint64) *Run { return l.runs[number] }
 func (w *Workflow) Run(name string) *Run { return w.byName[name] }
 
 // History calls f for the runs that are kept, the newest first, until it says false.
-func (w *Workflow) History(f func(*Run) bool) {
-	for n := len(w.history) - 1; n >= 0 && f(w.history[n]); n-- {
+func (w *Workflow) History(f func(*Run) bool) { w.HistoryBefore(0, f) }
+
+// HistoryBefore is History for the runs with lower numbers; 0: all of them.
+func (w *Workflow) HistoryBefore(number uint64, f func(*Run) bool) {
+	n := len(w.history)
+	if number > 0 {
+		n = sort.Search(n, func(k int) bool { return w.history[k].Number >= number })
+	}
+	for n--; n >= 0 && f(w.history[n]); n-- {
 	}
 }
 
