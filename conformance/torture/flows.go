@@ -71,9 +71,13 @@ func flowEstate(standIn string) []server.Resource {
 	each["inputs"].(object)["uri"] = each["inputs"].(object)["uri"].(string) + "&item=@{items('Loop')}"
 	hook := call(flowHook, "Wait", "")["inputs"].(object)
 	hook["uri"] = w.uri("hook", flowHook, "Wait", token) + "&callback=@{encodeUriComponent(listCallbackUrl())}"
+	// Who is not waited for any more can not be answered; the run goes on all the same.
+	second := call(flowAnswer, "Second", "")
+	second["runAfter"] = object{"Response": whatever}
+	answered := object{"type": "Compose", "runAfter": object{"Response": whatever}, "inputs": token}
 	return []server.Resource{
 		server.Workflow(flowAnswer, definition(asked, object{
-			"First": call(flowAnswer, "First", ""), "Response": response("First"), "Second": call(flowAnswer, "Second", "Response"),
+			"First": call(flowAnswer, "First", ""), "Response": response("First"), "Second": second,
 		})),
 		server.Workflow(flowLoop, definition(asked, object{
 			"Begin": call(flowLoop, "Begin", ""),
@@ -93,7 +97,7 @@ func flowEstate(standIn string) []server.Resource {
 		server.Workflow(flowAsync, definition(asked, object{
 			"Slow": w.http("slow", flowAsync, "Slow", token, ""), "End": call(flowAsync, "End", "Slow"),
 		})),
-		server.Workflow(flowChild, definition(asked, object{"Only": call(flowChild, "Only", ""), "Response": response("Only")})),
+		server.Workflow(flowChild, definition(asked, object{"Only": call(flowChild, "Only", ""), "Response": response("Only"), "Answered": answered})),
 		server.Workflow(flowParent, definition(asked, object{
 			"Begin": call(flowParent, "Begin", ""),
 			"Child": object{"type": "Workflow", "runAfter": runAfter("Begin"), "inputs": object{
@@ -126,6 +130,9 @@ func (w world) http(how, flow, action, token, after string) object {
 		"retryPolicy": object{"type": "fixed", "count": retriesEach, "interval": fmt.Sprintf("PT%dS", retrySeconds)},
 	}}
 }
+
+// whatever became of an action.
+var whatever = []any{"Succeeded", "Failed", "Skipped", "TimedOut"}
 
 func runAfter(action string) object {
 	if action == "" {
