@@ -256,11 +256,16 @@ func (s *Service) poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	last := min(s.items[source], after+itemsMax)
+	there := s.items[source]
 	s.mu.Unlock()
+	last := min(there, after+itemsMax)
 	next := max(after, last)
+	again := "1"
+	if last < there {
+		again = "0" // at once: there is more
+	}
 	w.Header().Set("Location", fmt.Sprintf("http://%s/items/%s?after=%d", r.Host, source, next))
-	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Retry-After", again)
 	w.Header().Set("Content-Type", "application/json")
 	if next == after {
 		w.WriteHeader(http.StatusAccepted)
