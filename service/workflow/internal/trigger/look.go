@@ -210,7 +210,7 @@ func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) 
 	case len(v.Parts) == 0:
 		return &catch{settle: []connector.Item{item}, skipped: &v}, nil
 	}
-	c := &catch{firing: inputs(w.firing(v, in), in)}
+	c := &catch{firing: w.firing(v, in)}
 	first := runName(w.clock(), w.t.m.Random(), len(v.Parts))
 	for k := range v.Parts {
 		c.firing.Names = append(c.firing.Names, nameAfter(first, k))
@@ -234,7 +234,7 @@ func join(all []*catch) *catch {
 		one.keys = append(one.keys, c.keys...)
 		one.hands = append(one.hands, c.hands...)
 		one.settle = append(one.settle, c.settle...)
-		one.firing = inputs(one.firing, inputsOf(c.firing))
+		one.firing.Inputs = c.firing.Inputs
 		if one.skipped == nil {
 			one.skipped = c.skipped
 		}

@@ -100,7 +100,7 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 	case run.Skipped:
 		return host.Reply{Status: http.StatusAccepted, Accepted: true}, w.note(v)
 	}
-	f := inputs(w.firing(v, asked), asked)
+	f := w.firing(v, asked)
 	answer := make(chan host.Reply, 1)
 	if !d.trigger.Splits() {
 		f.Caller = answer

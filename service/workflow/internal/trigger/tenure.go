@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -122,19 +123,16 @@ func (t *tenure) align() (again bool) {
 	return again
 }
 
-// rememberer is a host that lists what is remembered of triggers, also of those that a
-// definition has no more.
-type rememberer interface {
-	Triggers(workflow string) []host.TriggerInfo
-}
-
 // left finds triggers that the definition has no more whose subscriptions go on.
 func (t *tenure) left(v host.View, all []*declared) {
-	r, ok := t.m.Host.(rememberer)
-	if !ok {
-		return
+	infos, err := t.m.Host.Triggers(v.Name)
+	if err != nil {
+		return // it was removed meanwhile
 	}
-	for _, info := range r.Triggers(v.Name) {
+	for _, info := range infos {
+		if strings.Contains(info.Name, slotMark) {
+			continue
+		}
 		mem, err := decode(info.Memory)
 		if err != nil || mem.Hook == nil || slices.ContainsFunc(all, func(d *declared) bool { return d.trigger.Name == info.Name }) {
 			continue

@@ -246,24 +246,24 @@ func once(times string) bool {
 func TestRunByHand(t *testing.T) {
 	stage(t, func(e *estate, m *Manager, o *outside) {
 		began := time.Now()
-		if _, err := m.Run(t.Context(), "a", "tick"); !fault.Is(err, fault.Unavailable) {
+		if _, err := m.Run(context.Background(), "a", "tick"); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("who does not own runs: %v", err)
 		}
 		e.gain("east")
 		e.put("a", everyMinute)
 		after(10 * time.Second)
-		name, err := m.Run(t.Context(), "a", "tick")
+		name, err := m.Run(context.Background(), "a", "tick")
 		if err != nil || name == "" {
 			t.Errorf("run %q, %v", name, err)
 		}
 		after(55 * time.Second)
 		expect(t, e.times("a", began), "0 10 60")
-		if err := m.Reset(t.Context(), "a", "tick"); err != nil {
+		if err := m.Reset(context.Background(), "a", "tick"); err != nil {
 			t.Error(err)
 		}
 		after(61 * time.Second)
 		expect(t, e.times("a", began), "0 10 60 125")
-		if err := m.Reset(t.Context(), "a", "other"); !fault.Is(err, fault.NotFound) {
+		if err := m.Reset(context.Background(), "a", "other"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("reset what is not there: %v", err)
 		}
 	})
