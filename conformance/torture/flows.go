@@ -47,7 +47,7 @@ func flowShapes() []ledger.Shape {
 		{Workflow: flowAnswer, Steps: []ledger.Step{{Action: "First"}, {Action: "Second", After: "First"}}},
 		{Workflow: flowLoop, Steps: []ledger.Step{{Action: "Begin"}, {Action: "Each", Items: loopItems, After: "Begin"}, {Action: "End", After: "Each"}}},
 		{Workflow: flowTimer, Steps: []ledger.Step{{Action: "Begin"}, {Action: "End", After: "Begin", Pause: delayMs}}},
-		{Workflow: flowHook, Steps: []ledger.Step{{Action: "Wait"}, {Action: "End", After: "Wait"}}},
+		{Workflow: flowHook, Steps: []ledger.Step{{Action: "Wait"}, {Action: "Leave", After: "Wait"}, {Action: "End", After: "Leave"}}},
 		{Workflow: flowAsync, Steps: []ledger.Step{{Action: "Slow"}, {Action: "End", After: "Slow"}}},
 		{Workflow: flowParent, Steps: []ledger.Step{{Action: "Begin"}, {Action: "End", After: "Begin"}}},
 		{Workflow: flowChild, Within: flowParent, Steps: []ledger.Step{{Action: "Only"}}},
@@ -91,7 +91,9 @@ func flowEstate(standIn string) []server.Resource {
 			"End":   call(flowTimer, "End", "Delay"),
 		})),
 		server.Workflow(flowHook, definition(asked, object{
-			"Wait": object{"type": "HttpWebhook", "runAfter": object{}, "inputs": object{"subscribe": hook}},
+			"Wait": object{"type": "HttpWebhook", "runAfter": object{}, "inputs": object{
+				"subscribe": hook, "unsubscribe": object{"method": "POST", "uri": w.uri("leave", flowHook, "Leave", token)},
+			}},
 			"End":  call(flowHook, "End", "Wait"),
 		})),
 		server.Workflow(flowAsync, definition(asked, object{
