@@ -94,7 +94,7 @@ func flowEstate(standIn string) []server.Resource {
 			"Wait": object{"type": "HttpWebhook", "runAfter": object{}, "inputs": object{
 				"subscribe": hook, "unsubscribe": object{"method": "POST", "uri": w.uri("leave", flowHook, "Leave", token)},
 			}},
-			"End":  call(flowHook, "End", "Wait"),
+			"End": call(flowHook, "End", "Wait"),
 		})),
 		server.Workflow(flowAsync, definition(asked, object{
 			"Slow": w.http("slow", flowAsync, "Slow", token, ""), "End": call(flowAsync, "End", "Slow"),
