@@ -337,12 +337,17 @@ func (d *Door) goOn(w http.ResponseWriter, r *http.Request, f *Flow, c call, pla
 			return invalid("The request content is not what its content type '%s' says.", kind)
 		}
 	}
-	err = f.Runs.CalledBack(r.Context(), at.Number, run.Place{Frame: at.Frame, Node: at.Node}, answer)
+	i, err := f.Runs.Run(r.Context(), f.Name, c.run)
+	if fault.Is(err, fault.NotFound) {
+		return noRun(f.Name, c.run)
+	}
+	if err != nil {
+		return err
+	}
+	err = f.Runs.CalledBack(r.Context(), i.Number, run.Place{Frame: at.Frame, Node: at.Node}, answer)
 	switch {
 	case fault.Is(err, fault.Conflict):
 		return refuse(fault.Conflict, "WorkflowRunActionNotWaiting", "The workflow '%s' run '%s' action '%s' does not wait for a call any more.", f.Name, c.run, c.action)
-	case fault.Is(err, fault.NotFound):
-		return noRun(f.Name, c.run)
 	case err != nil:
 		return err
 	}
