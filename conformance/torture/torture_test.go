@@ -74,7 +74,7 @@ func TestBlowsAreChosen(t *testing.T) {
 	}
 	for _, o := range []Options{{WhenAway: "pray"}, {Network: "pigeons"}} {
 		o.Mode, o.Dir, o.Say = "sync", t.TempDir(), t.Logf
-		if _, err := raisePair(context.Background(), o); err == nil || !strings.Contains(err.Error(), "may be") {
+		if _, err := raisePair(context.Background(), o, newRecorder()); err == nil || !strings.Contains(err.Error(), "may be") {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}

@@ -19,7 +19,7 @@ const workflowsMax = 10_000
 
 // Types declares the resource types of workflows.
 func Types() []*resource.Type {
-	return append([]*resource.Type{workflowType()}, siteTypes()...)
+	return slices.Concat([]*resource.Type{workflowType()}, siteTypes(), ConnectionTypes())
 }
 
 func workflowType() *resource.Type {

@@ -19,6 +19,7 @@ package connection
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"weir/service/workflow/internal/expression"
@@ -94,8 +95,11 @@ func (c *Connection) Value(names ...string) string {
 // Hide takes the connection's secrets out of a text.
 func (c *Connection) Hide(text string) string {
 	for _, secret := range c.Hidden {
-		if len(secret) >= hiddenMin {
-			text = strings.ReplaceAll(text, secret, "***")
+		if len(secret) < hiddenMin {
+			continue
+		}
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+			text = strings.ReplaceAll(text, form, "***")
 		}
 	}
 	return text
@@ -127,4 +131,15 @@ func Missed(format string, args ...any) error { return &Missing{fmt.Sprintf(form
 func Last(id string) string {
 	id = strings.TrimRight(id, "/")
 	return strings.ToLower(id[strings.LastIndexByte(id, '/')+1:])
+}
+
+// Request is one request of an API's operation, as the Consumption form writes it.
+type Request struct {
+	Method string
+	// Path is as it was written, Parts its parts without their escapes.
+	Path    string
+	Parts   []string
+	Queries *expression.Object
+	Headers *expression.Object
+	Body    any
 }

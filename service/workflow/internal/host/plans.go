@@ -122,6 +122,25 @@ func parametersOf(text []byte) *expression.Object {
 	return values
 }
 
+// parametersOf gives the values of parameters: the site's over those that are declared.
+func (h *Host) parametersOf(x *deployed) *expression.Object {
+	if h.o.Parameters == nil {
+		return x.parameters
+	}
+	site := h.o.Parameters(x.Name)
+	switch {
+	case site == nil:
+		return x.parameters
+	case x.parameters == nil:
+		return site
+	}
+	all := x.parameters
+	for _, m := range site.Members {
+		all = all.With(m.Name, m.Value)
+	}
+	return all
+}
+
 // of gives workflow() for a run.
 func (x *deployed) of(name string) *expression.Object {
 	kind, _ := x.about.Get("type")

@@ -174,7 +174,7 @@ func (h *Host) Plan(ctx context.Context, workflow, version string) (*run.Plan, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return d.plan, d.parameters, nil
+	return d.plan, h.parametersOf(d), nil
 }
 
 // WorkflowObject is what workflow() gives in a trigger's expressions.

@@ -203,7 +203,7 @@ func (w *worker) env(steps int) *run.Env {
 	}
 	e := &run.Env{
 		Now: h.now(), Random: h.o.Random(), Run: w.name, ClientTracking: w.tracking, Workflow: v.of(w.name),
-		Parameters: v.parameters, Values: loader{w.t.ctx, h.values}, Limits: limits,
+		Parameters: h.parametersOf(v), Values: loader{w.t.ctx, h.values}, Limits: limits,
 	}
 	if h.o.Setting != nil {
 		e.Setting = func(name string) (any, bool) { return h.o.Setting(v.Name, name) }

@@ -306,3 +306,18 @@ func Text(v any) string {
 func Component(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
+
+// WithCallback gives a body with the address to be called back in its place, unless it
+// has one.
+func (d *Document) WithCallback(op *Operation, body any, callback string) any {
+	for _, p := range op.Parameters {
+		if p.In != "body" {
+			continue
+		}
+		o, isObject := body.(*object)
+		if path := d.callbackIn(p.Schema, 0); path != nil && (isObject || body == nil) && at(o, path) == nil {
+			return set(o, path, callback)
+		}
+	}
+	return body
+}
