@@ -24,6 +24,38 @@ const (
 	verdictNothing = "nothing to do"
 )
 
+// tailed is what is known of a tail that is being brought back.
+type tailed struct {
+	source string
+	came   comings
+}
+
+// Salvage brings rows of a tail, made by Tail in another location, into a unit that this
+// node owns. source names the tail; a call without rows ends it.
+func (s *Service) Salvage(ctx context.Context, unit, source string, resent bool, rows []groups.Row) ([]groups.Row, error) {
+	sp := s.space(unit)
+	if sp == nil {
+		return nil, fault.New(fault.NotFound, "No workflows are kept by the unit %s.", unit)
+	}
+	s.mu.Lock()
+	known := s.tails[unit]
+	switch {
+	case len(rows) == 0:
+		delete(s.tails, unit)
+	case known.source != source:
+		known = tailed{source, comings{}}
+		if s.tails == nil {
+			s.tails = map[string]tailed{}
+		}
+		s.tails[unit] = known
+	}
+	s.mu.Unlock()
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return salvage(ctx, sp.host, known.came, resent, rows)
+}
+
 // comparedMost bounds how many runs of a workflow are looked at to tell what came again.
 const comparedMost = 20_000
 
