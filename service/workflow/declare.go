@@ -19,10 +19,10 @@ import (
 type comparer struct {
 	asked chan struct{}
 
-	mu      sync.Mutex
-	begun   uint64 // comparisons that have begun
-	ended   uint64 // the newest one that has ended
-	turn    chan struct{}
+	mu    sync.Mutex
+	begun uint64 // comparisons that have begun
+	ended uint64 // the newest one that has ended
+	turn  chan struct{}
 	// By the key of the resource: seen to be deleted, and not put since; declared, but such
 	// that it cannot be run.
 	deleted, refused map[string]bool
@@ -244,7 +244,7 @@ func (s *Service) removeOthers(ctx context.Context, sp *space, keys map[string]s
 				continue
 			}
 		}
-		failed = errors.Join(failed, sp.host.Remove(ctx, v.Name))
+		failed = errors.Join(failed, sp.remove(ctx, v.Name))
 	}
 	return failed
 }

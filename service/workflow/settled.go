@@ -85,6 +85,21 @@ func (s *Service) callbackURL(sp *space) func(host.Callback) string {
 	}
 }
 
+// triggerURL makes the addresses that the triggers of a unit are called at.
+func (s *Service) triggerURL(sp *space) func(host.View, string) string {
+	if s.o.Endpoint == nil {
+		return nil
+	}
+	return func(v host.View, name string) string {
+		secret, ok := sp.host.Secret()
+		id, err := sp.workflowID(v.Name)
+		if !ok || err != nil {
+			return ""
+		}
+		return s.caller(sp, id.String(), secret, v.Keys).Trigger(name, "", callback.Primary, time.Time{}).String()
+	}
+}
+
 // caller makes addresses of one workflow.
 func (s *Service) caller(sp *space, id string, secret []byte, keys host.Keys) callback.Caller {
 	c := callback.Caller{Signer: callback.Signer{Secret: secret, Primary: keys.Primary, Secondary: keys.Secondary, Workflow: callback.ID(id)}}

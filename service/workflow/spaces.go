@@ -3,6 +3,7 @@ package workflow
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"weir/kernel/replica"
 	"weir/kernel/resource"
 	"weir/service/workflow/internal/host"
+	"weir/service/workflow/internal/trigger"
 )
 
 // retryPause is how long the engine waits after the registry could not be read.
@@ -25,7 +27,10 @@ type space struct {
 	host *host.Host
 	unit *replica.Unit
 	app  app
+	// triggers fire the workflows while this node owns the unit.
+	triggers *trigger.Manager
 
+	log     *slog.Logger
 	cancel  context.CancelFunc
 	wait    func()
 	compare comparer
@@ -176,7 +181,7 @@ func (s *Service) Reopen(ctx context.Context, unit string) error {
 
 // open starts one unit.
 func (s *Service) open(ctx context.Context, name string, id resource.ID, site bool) error {
-	sp := &space{name: name, id: id, site: site}
+	sp := &space{name: name, id: id, site: site, log: s.log}
 	sp.compare.init()
 	o := host.Options{
 		Unit: name, Scope: id.String(), Location: s.o.Location, Connectors: s.set, Limits: s.o.Limits, Logger: s.log,
@@ -186,6 +191,9 @@ func (s *Service) open(ctx context.Context, name string, id resource.ID, site bo
 		o.Identity, o.Setting, o.Parameters = id.String(), sp.app.setting, sp.app.given
 	}
 	sp.host = host.New(o)
+	sp.triggers = trigger.New(trigger.Options{
+		Host: sp.host, Connectors: s.set, Location: s.o.Location, Callback: s.triggerURL(sp), Setting: o.Setting, Identity: o.Identity, Logger: s.log,
+	})
 	unit, err := s.o.Open(ctx, replica.Options{
 		Unit: name, Node: s.o.Node, Address: s.o.Address,
 		Machine: sp.host.Machine(), OnGain: sp.host.Gained, OnWake: sp.host.Woken, Logger: s.log,
@@ -199,7 +207,8 @@ func (s *Service) open(ctx context.Context, name string, id resource.ID, site bo
 	waitHost := sp.host.Start(life, unit)
 	var following sync.WaitGroup
 	following.Go(func() { s.keepEqual(life, sp) })
-	sp.wait = func() { waitHost(); following.Wait() }
+	waitTriggers := sp.triggers.Start(life)
+	sp.wait = func() { waitTriggers(); waitHost(); following.Wait() }
 	unit.Start()
 	s.mu.Lock()
 	s.spaces[name] = sp
@@ -222,7 +231,7 @@ func (s *Service) close(ctx context.Context, sp *space) {
 	}
 	s.mu.Unlock()
 	for _, v := range sp.host.Workflows() {
-		if err := sp.host.Remove(ctx, v.Name); err != nil {
+		if err := sp.remove(ctx, v.Name); err != nil {
 			if !fault.Is(err, fault.NotOwner) {
 				s.log.Error("a deleted workflow could not be removed", "unit", sp.name, "workflow", v.Name, "error", fault.Detail(err))
 			}
@@ -232,6 +241,16 @@ func (s *Service) close(ctx context.Context, sp *space) {
 	if err := sp.stop(ctx); err != nil {
 		s.log.Error("workflows did not stop in order", "unit", sp.name, "error", fault.Detail(err))
 	}
+}
+
+// remove removes a workflow, once its triggers have let go of what they hold outside.
+func (sp *space) remove(ctx context.Context, name string) error {
+	if _, owned := sp.host.Owned(); owned {
+		if err := sp.triggers.Leave(ctx, name); err != nil {
+			sp.log.Warn("the triggers of a workflow that is removed could not let go of all they hold", "unit", sp.name, "workflow", name, "error", fault.Detail(err))
+		}
+	}
+	return sp.host.Remove(ctx, name)
 }
 
 // owns reports whether a workflow belongs to this unit.

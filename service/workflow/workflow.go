@@ -153,6 +153,11 @@ func (s *Service) Stop(ctx context.Context) (failed error) {
 			failed = err
 		}
 	}
+	for _, c := range s.o.Connectors {
+		if c, ok := c.(interface{ Close() }); ok {
+			c.Close()
+		}
+	}
 	return failed
 }
 
