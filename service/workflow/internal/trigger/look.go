@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -71,7 +72,13 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if seen.More {
 		next = w.clock()
 	}
-	return next, w.accept(ctx, d, mem, in, seen, next)
+	err = w.accept(ctx, d, mem, in, seen, next)
+	if errors.Is(err, errStuck) {
+		if err, next = nil, w.nextLook(rule, 0); rule == nil {
+			next = w.clock().Add(w.t.m.limits.LookEvery)
+		}
+	}
+	return next, err
 }
 
 // statusNothing is the HTTP status of those who have nothing new.
@@ -213,6 +220,10 @@ func (w *watch) accept(ctx context.Context, d *declared, mem *memory, in any, se
 // catch makes of an item the runs that it starts.
 func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) {
 	v := d.trigger.Decide(w.env(d), fire.Input{Inputs: in, Outputs: item.Outputs})
+	if most := d.view.Runs + d.view.WaitingRuns; d.view.Runs > 0 && d.view.WaitingRuns > 0 && len(v.Parts) > most {
+		// There would never be room for it.
+		v = fire.Verdict{Status: run.Failed, Code: fire.CodeSplitMost, Message: fmt.Sprintf("The 'splitOn' property of the trigger '%s' gave %d items, and the workflow takes %d runs at most: %d at once and %d that wait. Raise maximumWaitingRuns.", w.trigger, len(v.Parts), most, d.view.Runs, d.view.WaitingRuns)}
+	}
 	switch {
 	case v.Status == run.Failed && item.Key != "":
 		// It stays where it is and comes again.
