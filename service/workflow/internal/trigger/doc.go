@@ -105,9 +105,9 @@ type Limits struct {
 	CallTime, SettleTime time.Duration
 	// Pause is how long a trigger waits when its workflow takes no more runs.
 	Pause time.Duration
-	// BatchMessages and BatchBytes bound what a batch holds.
-	BatchMessages int
-	BatchBytes    int64
+	// BatchMessages and BatchBytes bound what a Batch trigger holds, MessageBytes one message.
+	BatchMessages            int
+	BatchBytes, MessageBytes int64
 }
 
 // DefaultLimits are what zero fields mean.
@@ -115,7 +115,7 @@ var DefaultLimits = Limits{
 	Steps: 64, Looks: 2_000, LookItems: 100, KeysKept: 400,
 	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 30 * time.Second,
 	Reply: 2 * time.Minute, StandardReply: 225 * time.Second, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
-	BatchMessages: 8_000, BatchBytes: 16 << 20,
+	BatchMessages: 8_000, BatchBytes: 16 << 20, MessageBytes: 1 << 20,
 }
 
 func (l Limits) orDefault() Limits {
@@ -131,7 +131,7 @@ func (l Limits) orDefault() Limits {
 			*n.at = *n.from
 		}
 	}
-	for _, n := range []struct{ at, from *int64 }{{&d.BatchBytes, &l.BatchBytes}} {
+	for _, n := range []struct{ at, from *int64 }{{&d.BatchBytes, &l.BatchBytes}, {&d.MessageBytes, &l.MessageBytes}} {
 		if *n.from > 0 {
 			*n.at = *n.from
 		}
