@@ -63,7 +63,12 @@ type Trigger struct {
 // Compile makes a trigger of a definition that was read without errors.
 func Compile(d *definition.Definition, t *definition.Trigger) *Trigger {
 	c := &Trigger{Trigger: t, of: d}
-	c.inputs = compile(t.Inputs, expression.Parse, "retryPolicy", "schema")
+	without := []string{"retryPolicy", "schema"}
+	if t.Is("Request", "Manual") {
+		// What a designer leaves there of connections does not keep anybody from calling.
+		without = append(without, "host", "parameters", "operationId", "headersSchema")
+	}
+	c.inputs = compile(t.Inputs, expression.Parse, without...)
 	if policy, _ := t.Inputs.Fold("retryPolicy"); policy.Given() {
 		c.retry = compile(policy, expression.Parse)
 	}

@@ -165,6 +165,7 @@ func TestAdmit(t *testing.T) {
 		{get, Request{Method: "GET", Path: "orders/1"}, "404 TriggerRelativePathNotMatched: The path 'orders/1' of the request does not match the relative path '/orders/{id}/of-{name}.json' of the trigger 'in'."},
 		{get, Request{Method: "GET", Path: "orders/1/of-.json"}, "404 TriggerRelativePathNotMatched: The path 'orders/1/of-.json' of the request does not match the relative path '/orders/{id}/of-{name}.json' of the trigger 'in'."},
 		{strict, body(`{"id": 1}`), "null"},
+		{`{"type": "Request", "kind": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x']['connectionId']"}}}}`, body(`1`), "null"},
 		{strict, body(`{"name": 1}`), "400 TriggerInputSchemaMismatch: The input body for trigger 'in' of type 'Request' did not match its schema definition. Error details: 'Required properties are missing from object: id.,Invalid type. Expected String but got Integer.'."},
 		{strict, Request{Method: "POST", Body: "x", Has: true}, "400 InvalidRequestContent: The input body for trigger 'in' of type 'Request' must be of type JSON, as its schema is checked; send it with the content type 'application/json'."},
 	} {
