@@ -98,8 +98,8 @@ type Env struct {
 	Parameters *expression.Object
 	// Setting gives an app setting; nil, there are none.
 	Setting func(name string) (any, bool)
-	// Callback is what listCallbackUrl() gives; empty, there is none.
-	Callback string
+	// Callback is what listCallbackUrl() gives; nil or empty, there is none.
+	Callback func() string
 }
 
 // Input is what a trigger has.

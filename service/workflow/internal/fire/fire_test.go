@@ -38,7 +38,7 @@ func parsed(t *testing.T, text string) any {
 }
 
 var env = &Env{Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Random: 1,
-	Workflow: expression.NewObject("name", "orders"), Callback: "https://here/callback",
+	Workflow: expression.NewObject("name", "orders"), Callback: func() string { return "https://here/callback" },
 	Setting: func(name string) (any, bool) { return "set " + name, name == "there" }}
 
 // What a trigger becomes, one line each: the outputs, and what is made of them.

@@ -209,7 +209,7 @@ func (t *tenure) read(v host.View) ([]*declared, error) {
 		return nil, err
 	}
 	v.ID, v.Kind, v.Location, v.Tags = about.ID, about.Kind, about.Location, about.Tags
-	share, err := shareOf(v.Tags[shareTag])
+	share, err := ShareOf(v.Tags[ShareTag])
 	if err != nil {
 		t.m.log.Error("the share of a workflow is not understood; its recurrences do not fire", "workflow", v.Name, "error", err)
 	}
