@@ -65,7 +65,7 @@ type flow struct {
 type began struct {
 	name, trigger, tracking string
 	outputs                 *expression.Object
-	at                      time.Time
+	at, scheduled           time.Time
 	status                  run.Status
 	ended                   func(string, run.Status)
 	caller                  chan<- host.Reply
@@ -378,7 +378,7 @@ func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {
 	}
 	var names []string
 	for k, o := range f.Outputs {
-		r := &began{name: fmt.Sprintf("run%d", len(w.runs)), trigger: f.Trigger, outputs: o, at: time.Now(), status: run.Running, ended: f.Ended, caller: f.Caller}
+		r := &began{name: fmt.Sprintf("run%d", len(w.runs)), trigger: f.Trigger, outputs: o, at: time.Now(), scheduled: f.Scheduled, status: run.Running, ended: f.Ended, caller: f.Caller}
 		if k < len(f.Names) {
 			r.name = f.Names[k]
 		}

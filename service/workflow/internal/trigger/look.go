@@ -19,7 +19,7 @@ import (
 // codeNoConnector is of triggers that nobody here carries out.
 const codeNoConnector = "TriggerTypeNotSupported"
 
-// lookPause keeps triggers that may wait for something from asking without a pause.
+// lookPause is how far apart looks of triggers begin that have no recurrence.
 const lookPause = time.Second
 
 // look looks for something once, and starts the runs of what was found.
@@ -53,6 +53,7 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if !ok {
 		return time.Time{}, w.fails(codeNoConnector, "Nothing here looks for what the trigger '%s' of type '%s' is about: its connector is not built in, or it has no trigger.", w.trigger, d.trigger.Type)
 	}
+	w.looked = now
 	ctx, end := w.beginLook()
 	defer end()
 	seen := poller.Look(ctx, w.watchOf(d, mem, in, rule))
@@ -104,7 +105,7 @@ func (w *watch) nextLook(rule *schedule.Rule, after time.Duration) time.Time {
 	case after > 0:
 		return now.Add(after)
 	case rule == nil:
-		return now.Add(lookPause)
+		return w.looked.Add(lookPause)
 	}
 	next, ok := rule.Next(now, schedule.Share{})
 	if !ok {

@@ -81,7 +81,8 @@ type watch struct {
 	// One step at a time; who changes the memory holds it.
 	memory   sync.Mutex
 	hands    hands
-	tries    int // looks or calls that failed in a row
+	tries    int       // looks or calls that failed in a row
+	looked   time.Time // when the last look began
 	gathered batches
 
 	// The tenure's lock guards what follows.
