@@ -236,7 +236,7 @@ func (w *watch) put(ctx context.Context, one Message) error {
 	f, free, next := w.slots(s)
 	if _, err := w.t.m.Host.Fire(ctx, f); err != nil {
 		b.read = false // whether it was recorded is read again
-		return err
+		return lost(ctx, err)
 	}
 	b.free, b.next = free, next
 	b.add(s)
