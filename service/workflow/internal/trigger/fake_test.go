@@ -312,9 +312,11 @@ func (e *estate) Triggers(workflow string) ([]host.TriggerInfo, error) {
 func (e *estate) Run(_ context.Context, workflow, name string) (host.RunInfo, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, r := range e.flow(workflow).runs {
-		if r.name == name {
-			return host.RunInfo{Name: name, Status: r.status}, nil
+	if f := e.flow(workflow); f != nil {
+		for _, r := range f.runs {
+			if r.name == name {
+				return host.RunInfo{Name: name, Status: r.status}, nil
+			}
 		}
 	}
 	return host.RunInfo{}, fault.New(fault.NotFound, "There is no run '%s'.", name)

@@ -332,6 +332,21 @@ func TestItemsComeAgain(t *testing.T) {
 	})
 }
 
+// What was in hand of a workflow that is removed is given back.
+func TestItemsOfAWorkflowThatIsRemoved(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		q := &queue{lock: 30 * time.Second}
+		o.looks = q.look
+		q.send("a")
+		e.gain("east")
+		e.put("w", pushed)
+		after(time.Minute)
+		e.remove("w")
+		after(5 * time.Second)
+		expect(t, q.told(), "a false")
+	})
+}
+
 // When there is room for some runs only, those with a key begin, and the others when
 // there is room; nothing is found meanwhile.
 func TestItemsWaitForRoom(t *testing.T) {
