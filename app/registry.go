@@ -104,7 +104,7 @@ func (p *Platform) sealAgain(ctx context.Context) error {
 // Owner gives the transport to the node that owns the registry; nil when this one
 // does.
 func (l *location) Owner(ctx context.Context) (http.RoundTripper, error) {
-	if ctx.Value(busKey{}) != nil {
+	if ctx.Value(stayKey{}) != nil {
 		return nil, nil // it was passed on to this node
 	}
 	owner, err := l.unit.WaitOwner(ctx)

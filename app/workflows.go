@@ -100,8 +100,12 @@ func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
 		p.flows.ServePassed(w, r)
 		return
 	}
+	r = r.WithContext(context.WithValue(r.Context(), stayKey{}, true))
 	(*p.web.handler.Load()).ServeHTTP(w, r) // which judges who asks
 }
+
+// stayKey marks requests that this node must answer itself.
+type stayKey struct{}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {
