@@ -15,7 +15,6 @@ import (
 	"weir/service/workflow/connector"
 	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
-	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/connector/script"
 )
 
@@ -29,7 +28,6 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
 	}
-	p.nesting.Bind(p.workflows)
 	if err := p.workflows.Start(ctx); err != nil {
 		return err
 	}
@@ -43,14 +41,19 @@ func (p *Platform) connectors() []connector.Connector {
 	connections := workflow.NewConnections(p.registry)
 	return []connector.Connector{
 		calls,
-		nested.New(nested.Options{Calls: &p.nesting}),
 		script.New(script.Options{Worker: scriptWorkerCommand()}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
 }
 
-// workflowEndpoint is where the workflows of a unit are called.
-func (p *Platform) workflowEndpoint(string) string { return adminURL(p.Addrs()) }
+// workflowEndpoint is where the workflows of a unit are called: what its group names leads
+// to whichever location has it.
+func (p *Platform) workflowEndpoint(unit string) string {
+	if endpoint := p.continuity.Endpoint(unit); endpoint != "" {
+		return endpoint
+	}
+	return adminURL(p.Addrs())
+}
 
 // mountWorkflows lets the HTTP doors serve workflows.
 func (p *Platform) mountWorkflows(o *api.Options) {

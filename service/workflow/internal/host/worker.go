@@ -183,7 +183,7 @@ func (w *worker) ready(in *input) error {
 	if in.start {
 		in.Event = run.Start
 		w.t.mu.Lock()
-		in.Waits = len(w.t.callers[w.number]) > 0 || nestedName(w.name)
+		in.Waits = len(w.t.callers[w.number]) > 0 || asksLater(w.name)
 		w.t.mu.Unlock()
 	}
 	return nil
