@@ -41,6 +41,7 @@ import (
 	"weir/operate/continuity"
 	"weir/operate/telemetry"
 	"weir/service/bus"
+	"weir/service/workflow"
 )
 
 // DefaultScope is where resources are declared whose documents name no scope.
@@ -74,6 +75,7 @@ type Platform struct {
 	members    members
 	notes      *journal.Notes
 	bus        *bus.Service
+	workflows  *workflow.Service
 	who        atomic.Pointer[who]
 	ready      chan struct{} // closed when connections may be served
 	stopping   atomic.Bool
@@ -155,7 +157,7 @@ func (p *Platform) Start(ctx context.Context) error {
 func (p *Platform) open(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		p.openData, p.openMetrics, p.openTrust, p.openDoors, p.openJournal,
-		p.openRegistry, p.openAudit, p.openContinuity, p.declare, p.openIdentity, p.openBus, p.startContinuity, p.settle, p.openBusiness, p.followNames, p.announce,
+		p.openRegistry, p.openAudit, p.openContinuity, p.declare, p.openIdentity, p.openBus, p.openWorkflows, p.startContinuity, p.settle, p.openBusiness, p.followNames, p.announce,
 	} {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the start was called off: %w", err)

@@ -57,7 +57,7 @@ func (p *Platform) settle(ctx context.Context) error {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
 	for {
-		err := p.bus.Ready()
+		err := p.servicesReady()
 		if err == nil {
 			return nil
 		}
@@ -78,7 +78,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	p.health.Add(p.parts)
 	o := p.surface()
 	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
-	o.Location, o.Settled, o.Host = p.o.Location, p.bus.Settled, p.hostOf
+	o.Location, o.Settled, o.Host = p.o.Location, p.settledServices, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Audit, o.AuditLog = p.audit.Load(), p.audit.Load().Handler
 	o.Bus, o.Mine = p.serveBus, bus.Mine

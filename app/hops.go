@@ -12,7 +12,6 @@ import (
 	"weir/face/api"
 	"weir/internal/hop"
 	"weir/internal/sniff"
-	"weir/service/bus"
 	"weir/wire/amqp/server"
 )
 
@@ -175,11 +174,10 @@ func (p *Platform) awaitTakeover(address string, until time.Time) bool {
 	tick := time.NewTicker(takeoverEvery)
 	defer tick.Stop()
 	before := map[string]uint64{}
-	for _, u := range p.bus.Units() {
+	for _, u := range p.unitsOfServices() {
 		before[u.Unit] = u.Epoch
 	}
-	stuck := func(u bus.UnitStatus) bool { return u.Address == address && u.Epoch <= before[u.Unit] }
-	for slices.ContainsFunc(p.bus.Units(), stuck) {
+	for p.stuckAt(address, before) {
 		select {
 		case <-tick.C:
 		case <-limit.C:

@@ -150,7 +150,10 @@ func (p *Platform) applied(ctx context.Context, id resource.ID) error {
 	if err := p.settledIdentity(ctx); err != nil {
 		return err
 	}
-	return p.bus.Applied(ctx, id)
+	if err := p.bus.Applied(ctx, id); err != nil {
+		return err
+	}
+	return p.workflows.Applied(ctx, id)
 }
 
 // fromLoopback says whether a request came from this machine itself.

@@ -23,12 +23,12 @@ func (p *Platform) parts() []telemetry.Part {
 	registry := p.registryStatus()
 	log := unitStatus(audit.Unit, p.auditUnit)
 	parts := []telemetry.Part{{Name: registry.Name, Ready: registry.Ready, Reason: registry.Reason}, {Name: log.Name, Ready: log.Ready, Reason: log.Reason}}
-	units := p.bus.Units()
+	units := p.unitsOfServices()
 	for _, u := range units {
 		parts = append(parts, telemetry.Part{Name: u.Unit, Ready: u.Ready, Reason: u.Reason})
 	}
-	if err := p.bus.Ready(); err != nil && len(units) == 0 {
-		parts = append(parts, telemetry.Part{Name: "bus", Reason: fault.Sentence(err)})
+	if err := p.servicesReady(); err != nil && len(units) == 0 {
+		parts = append(parts, telemetry.Part{Name: "services", Reason: fault.Sentence(err)})
 	}
 	return parts
 }
@@ -61,7 +61,7 @@ func (p *Platform) status() api.Status {
 	if revision, err := p.registry.revision(context.Background()); err == nil {
 		s.Revision = revision
 	}
-	for _, u := range p.bus.Units() {
+	for _, u := range p.unitsOfServices() {
 		s.Units = append(s.Units, api.Unit{
 			Name: u.Unit, Role: u.Role, Owner: u.Node, OwnerAddress: u.Address, Epoch: u.Epoch, Position: u.Position, Ready: u.Ready, Reason: u.Reason,
 		})

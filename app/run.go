@@ -11,6 +11,7 @@ import (
 	"weir/operate/continuity"
 	"weir/operate/deploy"
 	"weir/service/bus"
+	"weir/service/workflow"
 )
 
 // Run starts a platform and keeps it until ctx ends, then stops it in order. A
@@ -36,5 +37,5 @@ func Run(ctx context.Context, o Options) error {
 // Types are the resource types of the platform, for who needs them without a
 // server.
 func Types() []*resource.Type {
-	return slices.Concat(bus.Types(), continuity.Types(unitOf), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()}, access.Types(DefaultScope))
+	return slices.Concat(bus.Types(), workflow.Types(), continuity.Types(unitOf), resource.ScopeTypes(), []*resource.Type{resource.LockType(), deploy.Type()}, access.Types(DefaultScope))
 }

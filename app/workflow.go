@@ -12,7 +12,7 @@ import (
 
 // WorkflowCommands are the commands of `weir workflow`: they need no server.
 func WorkflowCommands() []*cobra.Command {
-	return []*cobra.Command{validateWorkflows(), rehearseWorkflows(), EvalExpression()}
+	return []*cobra.Command{validateWorkflows(), rehearseWorkflows(), EvalExpression(), scriptWorker()}
 }
 
 // ended is an error that says with which status the process ends.

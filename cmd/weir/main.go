@@ -52,14 +52,15 @@ func run(args []string) int {
 // tools are the commands that live elsewhere.
 func tools() []*cobra.Command {
 	return []*cobra.Command{
-		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Locations()),
+		group("torture", "Kill real servers under real clients and check what the clients saw", torture.Command(), torture.Workflow(), torture.Locations()),
 		witness.Command(),
 		watch.Command(),
 		demo.Command(version()),
 		drill.Command(version()),
 		plan.Command(app.Planning()),
-		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations()),
+		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations(), bench.Workflow()),
 		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
+		app.ImportCommand(),
 	}
 }
 

@@ -106,25 +106,28 @@ func (c *Cluster) Emulator() string {
 }
 
 // Owner is the node that owns the namespace.
-func (c *Cluster) Owner(ctx context.Context) (*Server, error) {
+func (c *Cluster) Owner(ctx context.Context) (*Server, error) { return c.OwnerOf(ctx, Namespace) }
+
+// OwnerOf is the node that owns the unit whose name holds some text.
+func (c *Cluster) OwnerOf(ctx context.Context, unit string) (*Server, error) {
 	for {
 		for _, s := range c.Nodes {
-			if s.owns(ctx) {
+			if s.owns(ctx, unit) {
 				return s, nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no node owns the namespace: %w", ctx.Err())
+			return nil, fmt.Errorf("no node owns %s: %w", unit, ctx.Err())
 		case <-time.After(readyEvery):
 		}
 	}
 }
 
-// owns reports whether a node says of itself that it owns the namespace.
-func (s *Server) owns(ctx context.Context) bool {
+// owns reports whether a node says of itself that it owns a unit.
+func (s *Server) owns(ctx context.Context, unit string) bool {
 	units, err := s.Units(ctx)
 	return err == nil && slices.ContainsFunc(units, func(u Unit) bool {
-		return u.Role == "owner" && strings.Contains(u.Name, Namespace)
+		return u.Role == "owner" && strings.Contains(u.Name, unit)
 	})
 }

@@ -27,6 +27,9 @@ const Scope = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroup
 
 const busType = "Microsoft.ServiceBus/namespaces"
 
+// NamespaceID is the resource id of Namespace.
+const NamespaceID = Scope + "/providers/" + busType + "/" + Namespace
+
 // Queue declares a queue.
 func Queue(name string, p Properties) Resource { return declare("/queues", name, p) }
 

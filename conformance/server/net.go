@@ -47,6 +47,14 @@ func (n *Net) dial(ctx context.Context, network, addr string) (net.Conn, error) 
 	return n.dialInside(ctx, network, addr)
 }
 
+// listen listens inside, so that processes there reach us.
+func (n *Net) listen(addr string) (net.Listener, error) {
+	if n == nil {
+		return net.Listen("tcp", addr)
+	}
+	return n.listenInside(addr)
+}
+
 // Networks says why this process can not give other ones networks of their own; nil:
 // it can.
 func Networks() error {

@@ -79,22 +79,34 @@ func (n *Net) enter() error {
 	return unix.Setns(int(n.self.Fd()), unix.CLONE_NEWNET)
 }
 
-func (n *Net) dialInside(ctx context.Context, network, addr string) (net.Conn, error) {
-	type dialed struct {
-		conn net.Conn
-		err  error
-	}
-	done := make(chan dialed)
+func (n *Net) dialInside(ctx context.Context, network, addr string) (conn net.Conn, err error) {
+	err = n.inside(func() (err error) {
+		conn, err = new(net.Dialer).DialContext(ctx, network, addr)
+		return err
+	})
+	return conn, err
+}
+
+func (n *Net) listenInside(addr string) (l net.Listener, err error) {
+	err = n.inside(func() (err error) {
+		l, err = net.Listen("tcp", addr)
+		return err
+	})
+	return l, err
+}
+
+// inside does something on a thread in the namespace.
+func (n *Net) inside(do func() error) error {
+	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // for good, as above
-		var d dialed
-		if d.err = n.enter(); d.err == nil {
-			d.conn, d.err = new(net.Dialer).DialContext(ctx, network, addr)
+		err := n.enter()
+		if err == nil {
+			err = do()
 		}
-		done <- d
+		done <- err
 	}()
-	d := <-done
-	return d.conn, d.err
+	return <-done
 }
 
 // receive takes the next packet that leaves the namespace.

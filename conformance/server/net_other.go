@@ -25,6 +25,8 @@ func (n *Net) dialInside(context.Context, string, string) (net.Conn, error) {
 	return nil, errNoNamespaces
 }
 
+func (n *Net) listenInside(string) (net.Listener, error) { return nil, errNoNamespaces }
+
 func (n *Net) receive([]byte) (int, error) { return 0, errNoNamespaces }
 func (n *Net) send([]byte) error           { return errNoNamespaces }
 func (n *Net) close() error                { return nil }

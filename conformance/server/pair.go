@@ -45,6 +45,8 @@ type PairOptions struct {
 	Group     Properties // further properties of the group
 	// Namespaces gives each location and the witness a network of its own.
 	Namespaces bool
+	// Units are what the group holds; empty: Namespace.
+	Units []string
 }
 
 // GroupName is the continuity group that holds Namespace.
@@ -130,6 +132,29 @@ func (l *Location) reached() (all []string) {
 		all = append(all, net.JoinHostPort(s.options.Inside.Addr(), fmt.Sprint(s.ports.AMQP)))
 	}
 	return all
+}
+
+// Listen listens on the same port of this machine and of each location's network, on the
+// loopback interface: what serves there is reached under one address by all.
+func (p *Pair) Listen() (addr string, all []net.Listener, err error) {
+	first, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, err
+	}
+	all, addr = append(all, first), first.Addr().String()
+	if p.Router != nil {
+		for _, l := range p.locations() {
+			inside, err := p.inside(l.Name).listen(addr)
+			if err != nil {
+				for _, l := range all {
+					l.Close()
+				}
+				return "", nil, err
+			}
+			all = append(all, inside)
+		}
+	}
+	return addr, all, nil
 }
 
 // Part lets nothing pass between the locations, until Join.
@@ -307,9 +332,13 @@ func (p *Pair) Other(l *Location) *Location {
 // declare gives a location the pairing and the group.
 func (p *Pair) declare(ctx context.Context, l *Location) error {
 	other := p.Other(l)
+	units := p.options.Units
+	if len(units) == 0 {
+		units = []string{NamespaceID}
+	}
 	group := map[string]any{
 		"pairing": other.Name, "primary": "west", "mode": p.options.Mode, "automatic": p.options.Automatic,
-		"units":     []string{Scope + "/providers/" + busType + "/" + Namespace},
+		"units":     units,
 		"witnesses": []string{"http://" + p.Witness.Addr()}, "witnessSecret": pairSecret,
 	}
 	for name, value := range p.options.Group {

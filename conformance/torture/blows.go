@@ -18,6 +18,9 @@ type blow struct {
 	strike func(p *pair, ctx context.Context, rec *recorder, primary *server.Location) error
 	need   need
 	share  int // how often it is drawn, beside the others
+	// late says that something stands still or is cut off, so that what it had begun
+	// outside may come later than it was.
+	late bool
 }
 
 // need is what a blow asks of the machine.
@@ -30,22 +33,22 @@ const (
 )
 
 var blows = []blow{
-	{"planned switch", (*pair).change, needsNothing, 3},
-	{"the primary is killed", (*pair).crash, needsNothing, 3},
-	{"the primary stands still", (*pair).freeze, needsNothing, 2},
-	{"the locations are cut off from each other", (*pair).part, needsNothing, 1},
-	{"the witness is killed", (*pair).blind, needsNothing, 1},
-	{"the primary is isolated", (*pair).isolate, needsNothing, 2},
-	{"the link is slow", (*pair).slow, needsNothing, 1},
-	{"two changes at once", (*pair).collide, needsNothing, 1},
-	{"both are promoted at once", (*pair).promoteBoth, needsNothing, 1},
-	{"killed while it is promoted", (*pair).promoteTwice, needsNothing, 1},
-	{"home while it catches up", (*pair).failBack, needsNothing, 1},
-	{"a clock is stepped", (*pair).step, needsNothing, 2},
-	{"a disk is full", (*pair).full, needsDisks, 2},
-	{"the primary is cut off from everybody", (*pair).sever, needsNamespaces, 2},
-	{"a line is cut one way", (*pair).mute, needsNamespaces, 2},
-	{"packets are lost", (*pair).lose, needsNamespaces, 1},
+	{"planned switch", (*pair).change, needsNothing, 3, false},
+	{"the primary is killed", (*pair).crash, needsNothing, 3, false},
+	{"the primary stands still", (*pair).freeze, needsNothing, 2, true},
+	{"the locations are cut off from each other", (*pair).part, needsNothing, 1, true},
+	{"the witness is killed", (*pair).blind, needsNothing, 1, false},
+	{"the primary is isolated", (*pair).isolate, needsNothing, 2, true},
+	{"the link is slow", (*pair).slow, needsNothing, 1, true},
+	{"two changes at once", (*pair).collide, needsNothing, 1, false},
+	{"both are promoted at once", (*pair).promoteBoth, needsNothing, 1, true},
+	{"killed while it is promoted", (*pair).promoteTwice, needsNothing, 1, false},
+	{"home while it catches up", (*pair).failBack, needsNothing, 1, false},
+	{"a clock is stepped", (*pair).step, needsNothing, 2, false},
+	{"a disk is full", (*pair).full, needsDisks, 2, true},
+	{"the primary is cut off from everybody", (*pair).sever, needsNamespaces, 2, true},
+	{"a line is cut one way", (*pair).mute, needsNamespaces, 2, true},
+	{"packets are lost", (*pair).lose, needsNamespaces, 1, true},
 }
 
 // machine is what this machine allows.

@@ -39,6 +39,33 @@ sessions keep their order. It ends with a failure on any other outcome.`,
 	return cmd
 }
 
+// Workflow is `workflow`, to be put under `weir torture`.
+func Workflow() *cobra.Command {
+	o := Options{Workflows: true, Alone: true}
+	cmd := command(&o, &cobra.Command{
+		Use:   "workflow",
+		Short: "kill real servers in the middle of workflows and check what the world outside saw",
+		Long: `Starts this binary as one server or as three nodes, and has thousands of runs of
+workflows go on in it: request and response, loops, timers, webhooks, asynchronous calls,
+runs within runs, a polled source with a cursor, a recurrence. What they call stands
+outside the process: it fails, drops and delays some calls, and writes each one down with
+its key and the number of its attempt. The process that owns the workflows is killed with
+SIGKILL again and again. At the end every run must have ended: every accepted request in
+exactly one run, every polled item in exactly one, each action carried out once; an
+attempt may have been made again only when a process ended between, with the same number
+and the same key, and never after what follows it began. It ends with a failure on any
+other outcome.`,
+	})
+	cmd.Flags().IntVar(&o.Kills, "kills", 50, "how often the owner is killed")
+	flowFlags(cmd, &o, 20)
+	return cmd
+}
+
+// flowFlags are those of workflows.
+func flowFlags(cmd *cobra.Command, o *Options, rate int) {
+	cmd.Flags().IntVar(&o.FlowRate, "runs", rate, "runs a second that are asked for, of each workflow")
+}
+
 // Locations is `locations`, to be put under `weir torture`.
 func Locations() *cobra.Command {
 	o := Options{}
@@ -63,6 +90,9 @@ message, and nothing may be in them that nobody did.`,
 	cmd.Flags().StringVar(&o.Network, "network", server.NetworkAuto, "what lies between the locations: namespaces (a network each; as root on Linux), proxy, or auto")
 	cmd.Flags().StringSliceVar(&o.Only, "only", nil, "do only this, by name (see the report); several with commas")
 	cmd.Flags().DurationVar(&o.RTT, "rtt", 0, "round trip between the locations")
+	cmd.Flags().BoolVar(&o.Workflows, "workflows", false, "have workflows at work as well, those of weir torture workflow (--mode sync)")
+	cmd.Flags().BoolVar(&o.Alone, "workflows-alone", false, "have nothing but workflows at work")
+	flowFlags(cmd, &o, 5)
 	return cmd
 }
 
@@ -76,6 +106,7 @@ func command(o *Options, cmd *cobra.Command) *cobra.Command {
 			return err
 		}
 		o.Binary = binary
+		o.Workflows = o.Workflows || o.Alone
 		if o.Seed == 0 {
 			o.Seed = rand.Uint64()
 		}
@@ -113,7 +144,9 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 		return e.Encode(r)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "place\tsent\tacknowledged\tdelivered\tsettled\tredelivered\tduplicates\tlost in flight\t")
+	if len(r.Verdict.Places) > 0 {
+		fmt.Fprintln(t, "place\tsent\tacknowledged\tdelivered\tsettled\tredelivered\tduplicates\tlost in flight\t")
+	}
 	for _, p := range r.Verdict.Places {
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", p.Place, p.Sent, p.Acknowledged, p.Delivered, p.Settled, p.Redelivered, p.Duplicates, p.LostInFlight)
 	}
@@ -142,11 +175,16 @@ func (r *Report) print(w io.Writer, asJSON bool) error {
 		fmt.Fprintf(w, "%d tails with %d messages and %d settlements, at most %d rows; %d came back, %d acknowledged were lost and %d settled came again as their ledgers say\n",
 			a.Tails, a.Messages, a.Settlements, a.Largest, a.Back, a.Lost, a.Repeated)
 	}
-	fmt.Fprintf(w, "porcupine on order and holders of sessions: %v\n", r.Linear)
+	if len(r.Verdict.Places) > 0 {
+		fmt.Fprintf(w, "porcupine on order and holders of sessions: %v\n", r.Linear)
+	}
 	for _, what := range append(r.Linear.Illegal, r.Linear.Undecided...) {
 		fmt.Fprintf(w, "  %s\n", what)
 	}
 	fmt.Fprintln(w)
+	if err := r.printWorkflows(w); err != nil {
+		return err
+	}
 	r.printViolations(w)
 	return nil
 }
@@ -163,8 +201,10 @@ func (c *Recovery) printBlows(w io.Writer) {
 }
 
 func (r *Report) printViolations(w io.Writer) {
-	for _, kind := range ledger.Kinds {
-		fmt.Fprintf(w, "%8d  %s\n", r.Verdict.Counts[kind], kind)
+	if len(r.Verdict.Places) > 0 {
+		for _, kind := range ledger.Kinds {
+			fmt.Fprintf(w, "%8d  %s\n", r.Verdict.Counts[kind], kind)
+		}
 	}
 	fmt.Fprintln(w)
 	kinds := make([]string, 0, len(r.Errors))

@@ -23,6 +23,8 @@ type recorder struct {
 	sends        atomic.Int64
 	acknowledged atomic.Int64
 	completed    atomic.Int64
+	runs         atomic.Int64 // of workflows, that were accepted
+	bus, flows   bool         // what is at work
 
 	mu       sync.Mutex
 	h        ledger.History
@@ -50,6 +52,18 @@ func newRecorder() *recorder {
 
 // now is the next instant.
 func (r *recorder) now() ledger.Instant { return ledger.Instant(r.clock.Add(1)) }
+
+// progress says what was done up to now.
+func (r *recorder) progress() string {
+	var all []string
+	if r.bus {
+		all = append(all, fmt.Sprintf("%d acknowledged, %d completed", r.acknowledged.Load(), r.completed.Load()))
+	}
+	if r.flows {
+		all = append(all, fmt.Sprintf("%d runs accepted", r.runs.Load()))
+	}
+	return strings.Join(all, ", ")
+}
 
 // sent writes down a send that has ended.
 func (r *recorder) sent(err error, sends ...ledger.Send) {
@@ -205,7 +219,11 @@ func kindOf(err error) string {
 	}
 }
 
-func saveHistory(path string, h *ledger.History) error {
+// saveHistory writes a history to a file; nil is none.
+func saveHistory[H any](path string, h *H) error {
+	if h == nil {
+		return nil
+	}
 	data, err := json.Marshal(h)
 	if err != nil {
 		return err

@@ -20,18 +20,23 @@ type site struct {
 	nodes   []*server.Server
 	cluster *server.Cluster // nil with one node
 	once    sync.Once
+	flows   *flowLoad
 	ready   []time.Duration // from each kill (or start after a takeover) until all nodes were ready
 	flowing []time.Duration // from the same until clients were acknowledged again
 	taken   []time.Duration // from a kill until clients were served by another node
 }
 
 // raise starts the servers.
-func raise(ctx context.Context, o Options) (*site, error) {
+func raise(ctx context.Context, o Options, rec *recorder) (*site, error) {
 	if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 		return nil, err
 	}
+	flows, err := soleFlows(rec, o)
+	if err != nil {
+		return nil, err
+	}
 	deploy := filepath.Join(o.Dir, "estate.json")
-	if err := server.WriteEstate(deploy, estate()); err != nil {
+	if err := server.WriteEstate(deploy, estate(o, flows.address())); err != nil {
 		return nil, err
 	}
 	so := server.Options{Binary: o.Binary, Dir: o.Dir, Deploy: deploy}
@@ -41,13 +46,13 @@ func raise(ctx context.Context, o Options) (*site, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &site{nodes: []*server.Server{s}}, s.Start(ctx)
+		return &site{nodes: []*server.Server{s}, flows: flows}, s.Start(ctx)
 	case 3:
 		c, err := server.NewCluster(so, o.Nodes)
 		if err != nil {
 			return nil, err
 		}
-		return &site{nodes: c.Nodes, cluster: c}, c.Start(ctx)
+		return &site{nodes: c.Nodes, cluster: c, flows: flows}, c.Start(ctx)
 	default:
 		return nil, fmt.Errorf("nodes may be 1 or 3, not %d", o.Nodes)
 	}
@@ -71,10 +76,25 @@ func (s *site) connection() string {
 	return s.nodes[0].Emulator()
 }
 
-// owner finds the node that owns the namespace.
-func (s *site) owner(ctx context.Context) (*server.Server, error) {
+func (s *site) door() string {
+	if s.cluster != nil {
+		return s.cluster.Front.Addr()
+	}
+	return s.nodes[0].HTTPAddr()
+}
+
+func (s *site) servers() []*server.Server { return s.nodes }
+
+func (s *site) workflows() *flowLoad { return s.flows }
+
+// owner finds the node that owns the namespace, or the workflows where there is no
+// namespace; with both, one of them.
+func (s *site) owner(ctx context.Context, rec *recorder, random *rand.Rand) (*server.Server, error) {
 	if len(s.nodes) == 1 {
 		return s.nodes[0], nil
+	}
+	if !rec.bus || rec.flows && random.IntN(2) == 0 {
+		return s.cluster.OwnerOf(ctx, server.WorkflowUnits)
 	}
 	return s.cluster.Owner(ctx)
 }
@@ -88,6 +108,9 @@ const (
 // flowAcknowledged is how many sends must be acknowledged after a kill before
 // the location counts as recovered.
 const flowAcknowledged = 20
+
+// flowRuns is how many runs must be accepted.
+const flowRuns = 5
 
 // recoverWithin bounds the wait for the clients to be served again.
 const recoverWithin = 120 * time.Second
@@ -107,7 +130,7 @@ func (s *site) harm(ctx context.Context, o Options, rec *recorder, random *rand.
 			return fmt.Errorf("kill %d: %w", n, err)
 		}
 		if n%10 == 0 || n == o.Kills {
-			o.Say("%d of %d kills: %d acknowledged, %d completed", n, o.Kills, rec.acknowledged.Load(), rec.completed.Load())
+			o.Say("%d of %d kills: %s", n, o.Kills, rec.progress())
 		}
 	}
 	return wait(ctx, time.Until(end))
@@ -116,7 +139,7 @@ func (s *site) harm(ctx context.Context, o Options, rec *recorder, random *rand.
 // killOnce kills the owner, starts it again and waits until clients get on. With
 // several nodes it stays away every other time until another node has taken over.
 func (s *site) killOnce(ctx context.Context, rec *recorder, random *rand.Rand) error {
-	victim, err := s.owner(ctx)
+	victim, err := s.owner(ctx, rec, random)
 	if err != nil {
 		return err
 	}
@@ -162,7 +185,8 @@ func (s *site) flow(ctx context.Context, rec *recorder, before int64) error {
 func flow(ctx context.Context, rec *recorder, before int64) error {
 	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
 	defer cancel()
-	for rec.acknowledged.Load() < before+flowAcknowledged {
+	runs := rec.runs.Load()
+	for rec.bus && rec.acknowledged.Load() < before+flowAcknowledged || rec.flows && rec.runs.Load() < runs+flowRuns {
 		if wait(ctx, 5*time.Millisecond) != nil {
 			return fmt.Errorf("no client was served within %s", recoverWithin)
 		}

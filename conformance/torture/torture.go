@@ -17,6 +17,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -44,6 +45,10 @@ type Options struct {
 	Rate     int                  // messages a second and sender
 	Hurry    bool                 // no sender or receiver keeps the SDK's slow retries
 	Say      func(string, ...any) // progress
+
+	Workflows bool // workflows are at work as well
+	Alone     bool // nothing but workflows
+	FlowRate  int  // runs a second that are asked for, of each workflow
 }
 
 // Report is what came of a run.
@@ -57,11 +62,15 @@ type Report struct {
 	Verdict  ledger.Verdict     `json:"verdict"`
 	Linear   linear.Verdict     `json:"linear"` // of the sessions
 	Errors   map[string]Failure `json:"errors"` // what calls failed with, by kind
-	Dir      string             `json:"dir,omitempty"`
+	// Workflows is what came of them; nil: there were none.
+	Workflows *ledger.FlowVerdict `json:"workflows,omitempty"`
+	Dir       string              `json:"dir,omitempty"`
 }
 
 // Good reports whether every kill was made and nothing was violated.
-func (r *Report) Good() bool { return r.Verdict.Good() && r.Linear.Good() }
+func (r *Report) Good() bool {
+	return r.Verdict.Good() && r.Linear.Good() && (r.Workflows == nil || r.Workflows.Good())
+}
 
 // Run tortures and judges. An error means that the run could not be finished;
 // what the servers did wrong is in the report.
@@ -75,22 +84,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		}
 		o.Dir = dir
 	}
-	site, err := raiseStage(ctx, o)
+	rec := newRecorder()
+	rec.bus, rec.flows = !o.Alone, o.Workflows
+	site, err := raiseStage(ctx, o, rec)
 	if err != nil {
 		return nil, err
 	}
 	defer site.fall()
-	rec := newRecorder()
-	if err := tortureAt(ctx, o, site, rec); err != nil {
+	flows, err := tortureAt(ctx, o, site, rec)
+	if err != nil {
 		return nil, fmt.Errorf("%w; data and logs are in %s", err, o.Dir)
 	}
 	history := rec.history()
+	if o.Alone {
+		history.Places = nil
+	}
 	report := &Report{
 		Nodes: o.Nodes, Kills: len(history.Outages), Seed: o.Seed, Seconds: time.Since(began).Seconds(),
 		Recovery: site.recovery(), Verdict: ledger.Check(history), Linear: linear.Check(history, sessions, sessions), Errors: rec.failures(), Dir: o.Dir,
 	}
 	if p, two := site.(*pair); two {
 		report.Lines = p.about
+	}
+	if flows != nil {
+		verdict := ledger.CheckFlows(flows)
+		report.Workflows = &verdict
 	}
 	if report.Good() && !kept {
 		site.fall()
@@ -99,12 +117,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return report, nil
 	}
 	site.keep()
-	return report, saveHistory(filepath.Join(o.Dir, "history.json"), history)
+	return report, errors.Join(saveHistory(filepath.Join(o.Dir, "history.json"), history), saveHistory(filepath.Join(o.Dir, "workflows.json"), flows))
 }
 
 // stage is what is tortured.
 type stage interface {
 	connection() string
+	// door is host and port of HTTP, where clients come in.
+	door() string
+	servers() []*server.Server
+	// workflows are those at work here; nil: none are.
+	workflows() *flowLoad
 	// harm does its worst as often as was asked, and returns when clients are served.
 	harm(ctx context.Context, o Options, rec *recorder, random *rand.Rand) error
 	recovery() Recovery
@@ -114,15 +137,15 @@ type stage interface {
 }
 
 // raiseStage starts what is tortured; what it started before it failed is stopped.
-func raiseStage(ctx context.Context, o Options) (stage, error) {
+func raiseStage(ctx context.Context, o Options, rec *recorder) (stage, error) {
 	if o.Mode != "" {
-		p, err := raisePair(ctx, o)
+		p, err := raisePair(ctx, o, rec)
 		if err != nil && p != nil {
 			p.fall()
 		}
 		return p, err
 	}
-	s, err := raise(ctx, o)
+	s, err := raise(ctx, o, rec)
 	if err != nil && s != nil {
 		s.fall()
 	}
@@ -130,24 +153,54 @@ func raiseStage(ctx context.Context, o Options) (stage, error) {
 }
 
 // tortureAt is the run itself: load, harm, drain.
-func tortureAt(ctx context.Context, o Options, site stage, rec *recorder) error {
-	load, err := newLoad(site.connection(), rec, o)
-	if err != nil {
-		return err
+func tortureAt(ctx context.Context, o Options, site stage, rec *recorder) (*ledger.Flows, error) {
+	flows := site.workflows()
+	if flows != nil {
+		defer flows.close()
+		if err := flows.learn(ctx, site); err != nil {
+			return nil, err
+		}
+		flows.start(ctx)
 	}
-	defer load.close()
-	load.start(ctx)
-	o.Say("%d clients at work, seed %d", load.clients, o.Seed)
+	var load *load
+	if rec.bus {
+		var err error
+		if load, err = newLoad(site.connection(), rec, o); err != nil {
+			return nil, err
+		}
+		defer load.close()
+		load.start(ctx)
+		o.Say("%d clients at work, seed %d", load.clients, o.Seed)
+	}
 	if err := site.harm(ctx, o, rec, rand.New(rand.NewPCG(o.Seed, 99))); err != nil {
-		return err
+		return nil, err
 	}
-	load.stopSending()
-	o.Say("sending has ended: %d sends, %d acknowledged; draining", rec.sends.Load(), rec.acknowledged.Load())
-	return load.drain(ctx, o.Say)
+	if rec.bus {
+		load.stopSending()
+		o.Say("sending has ended: %d sends, %d acknowledged; draining", rec.sends.Load(), rec.acknowledged.Load())
+		if err := load.drain(ctx, o.Say); err != nil {
+			return nil, err
+		}
+	}
+	if flows == nil {
+		return nil, nil
+	}
+	return flows.judged(ctx, rec)
 }
 
 // estate is what the tortured servers hold.
-func estate() []server.Resource {
+func estate(o Options, world string) []server.Resource {
+	var all []server.Resource
+	if !o.Alone {
+		all = append(all, busEstate()...)
+	}
+	if o.Workflows {
+		all = append(all, flowEstate(world)...)
+	}
+	return all
+}
+
+func busEstate() []server.Resource {
 	p := func(more server.Properties) server.Properties {
 		all := server.Properties{"lockDuration": lockTime, "maxDeliveryCount": 2000, "maxSizeInMegabytes": 5120}
 		for k, v := range more {

@@ -2,6 +2,15 @@
 // definitions that others wrote.
 //
 //	go run ./conformance/workflows [-v] [-spoil N] PATH
+//	go run ./conformance/workflows run [-v] [-json] [-real CATEGORIES] PATH...
+//
+// With run the definitions are carried out: by `weir workflow rehearse`, which makes up
+// what triggers, connections and services give from what each definition reads of it.
+// It prints how each category ended and which features were met that are not there, and
+// ends with status 1 when less than nine tenths of the real ones reach their end
+// without such a feature. PATHs need no manifest; without one all definitions are real.
+//
+// Without run:
 //
 // PATH holds definitions, one in each JSON file, and a MANIFEST.json: a list of
 // entries with file, path (where it comes from), category and kind. An entry is
@@ -52,6 +61,12 @@ type report struct {
 type problem struct{ Code, Severity, Path, Message string }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		if err := play(os.Args[2:]); err != nil {
+			fail(err)
+		}
+		return
+	}
 	each := flag.Int("spoil", 0, "make each known mistake in so many of the valid definitions, and see whether it is named")
 	verbose := flag.Bool("v", false, "list every definition that is judged otherwise than it is marked")
 	flag.Parse()

@@ -90,6 +90,13 @@ type coded struct {
 }
 
 func (c coded) Unwrap() error { return c.error }
+func (c coded) Code() string  { return c.code }
+
+// withCode is such an error, whoever made it.
+type withCode interface {
+	error
+	Code() string
+}
 
 // Coded gives an error the code ARM clients know it by, in place of its kind's.
 func Coded(code string, err error) error {
@@ -105,11 +112,8 @@ func codeOf(err error) (code string, status int) {
 	if !ok {
 		m = meanings[fault.Internal]
 	}
-	if own, ok := errors.AsType[coded](err); ok {
-		return own.code, m.status
-	}
-	if problems, ok := errors.AsType[resource.Problems](err); ok && problems.Code() != "" {
-		return problems.Code(), m.status
+	if own, ok := errors.AsType[withCode](err); ok && own.Code() != "" {
+		return own.Code(), m.status
 	}
 	return m.code, m.status
 }

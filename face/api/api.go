@@ -24,6 +24,7 @@
 //	*      /subscriptions/, /providers/, /tenants   Azure Resource Manager (face/arm)
 //	GET    /$servicebus/websocket     AMQP over WebSockets (AMQPWSB10)
 //	GET    /debug/pprof/...           when switched on
+//	*      what Options.Mounts take: what workflows are called by, for instance
 //	*      everything else, and what is certainly the message service's: its own API
 package api
 
@@ -68,11 +69,18 @@ type Options struct {
 	// Audit takes every management operation that changes or reveals, and every refused
 	// one. nil: nobody reads it.
 	Audit audit.Log
-	// Host, Settled, Beside and Deployments are face/arm's.
+	// Host, Settled, Beside, Under and Deployments are face/arm's.
 	Host        func(called string, id resource.ID) string
 	Settled     func(id resource.ID) bool
 	Beside      map[string]arm.Beside
+	Under       map[string]arm.Under
 	Deployments arm.Deployments
+	// Alias gives the path below /subscriptions that a management request stands for which
+	// has another form; empty: it has none. nil: none has.
+	Alias func(*http.Request) string
+	// Mounts are what services serve to everybody: each judges who may. The first that
+	// takes a request answers it.
+	Mounts []Mount
 
 	// Applied returns when what is declared around a resource is in force, as far as
 	// this node decides for it: a change is answered behind it. nil: nothing to wait for.
@@ -112,6 +120,12 @@ type Options struct {
 	WebOrigins []string // origins or hosts whose pages may open the WebSocket; "*" is all
 	Pprof      bool
 	Logger     *slog.Logger
+}
+
+// Mount is a service's own part of this door. It bounds what it reads.
+type Mount struct {
+	Takes func(*http.Request) bool
+	Serve http.Handler
 }
 
 // OwnHeader is set on requests that a node makes for itself rather than for somebody
@@ -195,6 +209,14 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer.Refuse(w, r, a.o.Logger, "", fault.New(fault.Internal, "The request could not be completed; the log has more under %s.", id))
 		}
 	}()
+	if m := a.mount(r); m != nil {
+		m.ServeHTTP(w, r)
+		return
+	}
+	if path := a.alias(r); path != "" {
+		r = r.Clone(r.Context())
+		r.URL.Path, r.URL.RawPath = path, ""
+	}
 	if a.forBus(r) {
 		a.o.Bus(w, r, PeerOf(r))
 		return
@@ -205,6 +227,23 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	a.mux.ServeHTTP(w, r)
+}
+
+// mount finds the service whose part of the door a request is for; nil: none's.
+func (a *API) mount(r *http.Request) http.Handler {
+	for _, m := range a.o.Mounts {
+		if m.Takes(r) {
+			return m.Serve
+		}
+	}
+	return nil
+}
+
+func (a *API) alias(r *http.Request) string {
+	if a.o.Alias == nil {
+		return ""
+	}
+	return a.o.Alias(r)
 }
 
 // forBus reports whether a request is the message service's: entities may be called as
@@ -292,7 +331,7 @@ func (a *API) armDoor() *arm.Door {
 		Secure:    func(r *http.Request) bool { return callerOf(r.Context()).Secure },
 		Authorize: a.o.Authorize, Audit: a.o.Audit,
 		Counts: a.o.Counts, Applied: a.o.Applied, Settled: a.o.Settled, Host: a.o.Host,
-		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Deployments: a.o.Deployments, Logger: a.o.Logger,
+		Decided: a.decided, Own: a.own, Beside: a.o.Beside, Under: a.o.Under, Deployments: a.o.Deployments, Logger: a.o.Logger,
 	})
 }
 

@@ -73,6 +73,8 @@ type Options struct {
 	// Beside gives resources that the registry does not keep, or keeps among others, by
 	// type: built-in role definitions. nil: there are none.
 	Beside map[string]Beside
+	// Under serves what lies below resources of a type and is no resource: their runs, say.
+	Under map[string]Under
 	// Deployments carries out templates. nil: there are none.
 	Deployments Deployments
 
@@ -86,6 +88,16 @@ type Beside interface {
 	// List gives the whole list of a type at a scope or in a resource, in place of the
 	// registry's. filter is $filter, as it came.
 	List(ctx context.Context, in resource.ID, filter string) ([]resource.Document, error)
+}
+
+// Under serves what lies below the resources of a type: what is asked for is the
+// resource's id and the rest of the path.
+type Under struct {
+	// Operation is what Azure calls a request, such as Microsoft.Logic/workflows/runs/read;
+	// empty for one that is not served here. The resource need not be there.
+	Operation func(method string, id resource.ID, rest []string) string
+	// Serve answers a request whose caller may do that, or gives the error to answer.
+	Serve func(w http.ResponseWriter, r *http.Request, id resource.ID, rest []string) error
 }
 
 // tenantID stands for the directory when nobody gave one.
@@ -110,6 +122,11 @@ func New(o Options) *Door {
 		beside[strings.ToLower(typ)] = b
 	}
 	o.Beside = beside
+	under := map[string]Under{}
+	for typ, u := range o.Under {
+		under[strings.ToLower(typ)] = u
+	}
+	o.Under = under
 	return &Door{o}
 }
 
@@ -123,8 +140,9 @@ func Owns(path string) bool {
 	return false
 }
 
-// reply is an answer: nil body is none.
+// reply is an answer: nil body is none. One that was served is on its way already.
 type reply struct {
+	served bool
 	status int
 	header map[string]string
 	body   any
@@ -142,7 +160,7 @@ func list[T any](items []T) (reply, error) {
 
 // ServeHTTP answers one request.
 func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	q := &request{Request: r, o: &d.o, correlation: r.Header.Get("x-ms-correlation-request-id")}
+	q := &request{Request: r, w: w, o: &d.o, correlation: r.Header.Get("x-ms-correlation-request-id")}
 	if q.correlation == "" {
 		q.correlation = w.Header().Get("x-ms-request-id")
 	}
@@ -156,6 +174,9 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", q.allow)
 		}
 		answer.Refuse(w, r, d.o.Logger, q.target, err)
+		return
+	}
+	if p.served {
 		return
 	}
 	for name, value := range p.header {

@@ -292,6 +292,9 @@ func (q *request) act(id resource.ID, step string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if given == nil {
+		return reply{status: http.StatusOK}, nil
+	}
 	return ok(given)
 }
 

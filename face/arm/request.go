@@ -15,6 +15,7 @@ import (
 // request is one request on its way.
 type request struct {
 	*http.Request
+	w           http.ResponseWriter
 	o           *Options
 	who         identity.Principal
 	correlation string

@@ -136,6 +136,9 @@ func (q *request) behind(base resource.ID, tail []string) (reply, error) {
 	} else if typ == strings.ToLower(typeTags) {
 		return q.tags(base, tail[2:])
 	}
+	if p, served, err := q.under(prefix, tail); served || err != nil {
+		return p, err
+	}
 	if len(tail)%2 == 1 {
 		id, err := parseID(prefix + strings.Join(tail, "/"))
 		if err != nil {
@@ -159,6 +162,27 @@ func (q *request) behind(base resource.ID, tail []string) (reply, error) {
 		return q.act(id, step)
 	}
 	return reply{}, q.only("A collection takes GET and an action POST: "+step, http.MethodGet, http.MethodPost)
+}
+
+// under lets what lies below a resource be served by who knows it.
+func (q *request) under(prefix string, tail []string) (p reply, served bool, err error) {
+	for typ, at := tail[0]+"/"+tail[1], 3; at < len(tail); at += 2 {
+		if u, ok := q.o.Under[strings.ToLower(typ)]; ok {
+			id, err := parseID(prefix + strings.Join(tail[:at], "/"))
+			if err != nil {
+				return reply{}, true, err
+			}
+			if action := u.Operation(q.Method, id, tail[at:]); action != "" {
+				q.target = id.String()
+				if err := q.may(action, id); err != nil {
+					return reply{}, true, err
+				}
+				return reply{served: true}, true, u.Serve(q.w, q.Request, id, tail[at:])
+			}
+		}
+		typ += "/" + tail[at]
+	}
+	return reply{}, false, nil
 }
 
 // known finds a type, or says which there are.

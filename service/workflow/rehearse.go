@@ -12,7 +12,6 @@ import (
 	"weir/service/workflow/internal/definition"
 	"weir/service/workflow/internal/document"
 	"weir/service/workflow/internal/rehearse"
-	"weir/service/workflow/internal/run"
 )
 
 // Rehearsal is how one definition was played with made-up answers.
@@ -92,7 +91,7 @@ func Rehearse(data []byte) ([]Rehearsal, error) {
 				}
 			}
 		} else {
-			one.Played = rehearse.Play(d, dawnOfRehearsals, run.Limits{})
+			one.Played = rehearse.Play(d, dawnOfRehearsals)
 		}
 		all = append(all, one)
 	}

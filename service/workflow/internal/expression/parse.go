@@ -1,6 +1,7 @@
 package expression
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -219,6 +220,25 @@ func (p *parser) selections(c *call) *Problem {
 	}
 }
 
+// names gives the literal that a call names something by although it is no string. The
+// cloud refuses such a definition when it is saved.
+func (c *call) names() (*literal, bool) {
+	switch c.function.Names {
+	case NamesAction, NamesLoop, NamesScope, NamesVariable:
+	default:
+		return nil, false
+	}
+	if len(c.arguments) == 0 {
+		return nil, false
+	}
+	l, ok := c.arguments[0].(*literal)
+	if !ok {
+		return nil, false
+	}
+	_, isText := l.value.(string)
+	return l, !isText
+}
+
 // judge notes what is wrong with a call beside its form.
 func (p *parser) judge(c *call) {
 	var found *Problem
@@ -226,6 +246,8 @@ func (p *parser) judge(c *call) {
 		found = unknownFunction(c)
 	} else if n := len(c.arguments); n < c.function.Min || c.function.Max >= 0 && n > c.function.Max {
 		found = &Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: c.function.arity(n)}
+	} else if l, ok := c.names(); ok {
+		found = &Problem{Code: CodeArity, Column: c.at + 1, Function: c.function.Name, Message: fmt.Sprintf("The template language function '%s' expects its parameter to be a string. The provided value is of type '%s'. %s", c.function.Name, kindOf(l.value), c.function.usage())}
 	}
 	if found != nil {
 		p.problems, c.problem = append(p.problems, *found), found.Message

@@ -109,7 +109,7 @@ func TestInputs(t *testing.T) {
 		t.Fatal(failed.Message)
 	}
 	for n, want := range []string{1: "7s true", 2: "7s true", 3: "0s false"} {
-		if d, again, err := c.RetryAfter(policy, n, 1); n > 0 && (err != nil || fmt.Sprint(d, again) != want) {
+		if d, again, err := RetryAfter(policy, "in", n, 1); n > 0 && (err != nil || fmt.Sprint(d, again) != want) {
 			t.Errorf("wait %d is %s %t, %v", n, d, again, err)
 		}
 	}

@@ -118,8 +118,8 @@ func criteria(name string, c *expression.Object) Batch {
 
 // RetryAfter is the wait before the n-th further look, from 1, as a policy says; false,
 // there is none.
-func (t *Trigger) RetryAfter(policy *expression.Object, n int, random uint64) (time.Duration, bool, error) {
-	return run.Retries(policy, fmt.Sprintf("the trigger '%s'", t.Name), n, random)
+func RetryAfter(policy *expression.Object, trigger string, n int, random uint64) (time.Duration, bool, error) {
+	return run.Retries(policy, fmt.Sprintf("the trigger '%s'", trigger), n, random)
 }
 
 func word(o *expression.Object, name string) string {

@@ -2,8 +2,11 @@ package host
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"weir/kernel/fault"
+	"weir/kernel/replica"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/ledger"
 	"weir/service/workflow/internal/run"
@@ -14,12 +17,19 @@ type Firing struct {
 	Workflow, Trigger string
 	// Outputs are the trigger's, one run each. None: no run is started.
 	Outputs []*expression.Object
-	// Tracking are the tracking ids of the runs; where there is none, one is made. Names are
-	// names for the runs, the same way.
+	// Inputs are the trigger's, evaluated, and Scheduled the time that a recurrence gave: what
+	// trigger() shows of them. Nil and zero: there are none.
+	Inputs    any
+	Scheduled time.Time
+	// Tracking are the tracking ids of the runs; where there is none, it is the run's name.
+	// Names are names for the runs, the same way.
 	Tracking []string
 	Names    []string
 	// Origin is the run that is repeated, else empty.
 	Origin string
+	// Depth counts the workflows that started each other up to these runs; 0: nobody's run
+	// started them.
+	Depth int
 	// Memory is what the trigger remembers from now on, and Due when it wants to be looked
 	// at (zero: never), when SetMemory is set. They are recorded in one step with the runs.
 	SetMemory bool
@@ -28,6 +38,9 @@ type Firing struct {
 	// Check is asked in that step, before anything is recorded; an error ends it. The
 	// trigger is nil when it remembers nothing yet.
 	Check func(*ledger.Trigger) error
+	// Also records what belongs into the same step, after Check and before the runs; nil:
+	// nothing.
+	Also func(*ledger.Ledger, ledger.Turn) error
 	// Caller gets the answer of the run, when there is one output. It must have room for one
 	// answer. Nil: nobody waits.
 	Caller chan<- Reply
@@ -36,8 +49,6 @@ type Firing struct {
 	Ended func(run string, s run.Status)
 	// History is noted when no run is started.
 	History *Note
-	// Disabled allows a run of a workflow that is disabled (a person started it).
-	Disabled bool
 }
 
 // Note is a firing that started no run, in a trigger's history.
@@ -64,9 +75,276 @@ type Reply struct {
 	Code, Message string
 }
 
+// errOld says that a workflow was deployed anew while a firing was made ready.
+var errOld = errors.New("the workflow has another version now")
+
 // Fire records what came of a trigger and starts its runs. It returns their names when
-// all of it is durable.
-func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) { return nil, notYet() }
+// all of it is durable. The runs that it starts are all there, or none is.
+func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) {
+	t, err := h.tenure()
+	if err != nil {
+		return nil, err
+	}
+	if len(f.Outputs) > h.limits.FiringRuns {
+		return nil, fault.New(fault.TooLarge, "A firing of the trigger '%s' of '%s' starts %d runs; at most %d may be started at once.", f.Trigger, f.Workflow, len(f.Outputs), h.limits.FiringRuns)
+	}
+	if len(f.Outputs) > 0 {
+		if err := t.room(); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		names, err := t.fire(ctx, &f)
+		if !errors.Is(err, errOld) || ctx.Err() != nil {
+			return names, err
+		}
+	}
+}
+
+// firingBytesMax bounds what is recorded of one firing.
+const firingBytesMax = 64 << 20
+
+// fire makes the first Advance of every run, and records all of it in one turn.
+func (t *tenure) fire(ctx context.Context, f *Firing) (names []string, err error) {
+	h := t.h
+	var v *deployed
+	var ready []*opening
+	bytes := 0
+	if len(f.Outputs) > 0 {
+		if v, err = h.version(ctx, f.Workflow, ""); err != nil {
+			return nil, err
+		}
+	}
+	for k := range f.Outputs {
+		l := t.prepare(f, v, k)
+		if l.out.Err != nil {
+			return nil, l.out.Err
+		}
+		if bytes += l.decided.Bytes() + len(l.begin.Payload); bytes > firingBytesMax {
+			return nil, fault.New(fault.TooLarge, "A firing of the trigger '%s' of '%s' starts %d runs at once, which is more than %d MiB; take fewer or smaller items.", f.Trigger, f.Workflow, len(f.Outputs), firingBytesMax>>20)
+		}
+		ready, names = append(ready, l), append(names, l.w.name)
+	}
+	var refused error
+	err = t.call(ctx, func(rt *replica.Turn) { refused = t.enter(rt, f, v, ready) })
+	if err = errors.Join(refused, err); err != nil {
+		return nil, err
+	}
+	if f.Caller != nil && v != nil && !v.plan.Answers {
+		answer(f.Caller, Reply{Status: 202, Accepted: true, Run: names[0]})
+	}
+	return names, nil
+}
+
+// opening is a run that is about to begin.
+type opening struct {
+	step
+	begin ledger.Begin
+}
+
+// prepare makes the first Advance of a run, which is thrown away should it have to wait.
+func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
+	h := t.h
+	pick := func(list []string) string {
+		if k < len(list) {
+			return list[k]
+		}
+		return ""
+	}
+	name := pick(f.Names)
+	if name == "" {
+		name = RunName(h.now(), h.o.Random())
+	}
+	tracking := pick(f.Tracking)
+	if tracking == "" {
+		tracking = name
+	}
+	w := &worker{t: t, name: name, tracking: tracking, depth: f.Depth, version: v, state: &run.State{}}
+	w.secret, w.keys = h.keysOf(v.Name)
+	e := w.env(0)
+	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
+	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || asksLater(name)}
+	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}
+	l.out = run.Advance(w.state, v.plan, e, in)
+	if l.out.Err == nil {
+		l.decided = ledger.Decide(l.out.Facts)
+	}
+	l.begin = ledger.Begin{Workflow: v.Name, Name: name, Trigger: f.Trigger, Tracking: tracking, Origin: f.Origin, Depth: f.Depth}
+	if runs, _ := v.concurrency(); runs > 0 {
+		l.begin.Payload = expression.AppendJSON(nil, trigger)
+	}
+	return l
+}
+
+// triggerOf is the trigger as trigger() gives it.
+func triggerOf(f *Firing, name, tracking string, now time.Time, outputs *expression.Object) *expression.Object {
+	const stamp = "2006-01-02T15:04:05.0000000Z"
+	at := now.UTC().Format(stamp)
+	o := expression.NewObject("name", f.Trigger)
+	if f.Inputs != nil {
+		o = o.With("inputs", f.Inputs)
+	}
+	o = o.With("startTime", at).With("endTime", at)
+	if !f.Scheduled.IsZero() {
+		o = o.With("scheduledTime", f.Scheduled.UTC().Format(stamp))
+	}
+	o = o.With("trackingId", name).With("clientTrackingId", tracking)
+	origin := f.Origin
+	if origin == "" {
+		origin = name
+	}
+	o = o.With("originHistoryName", origin).With("code", "OK").With("status", "Succeeded")
+	if outputs != nil {
+		o = o.With("outputs", outputs)
+	}
+	return o
+}
+
+// keysOf gives what callback addresses of a workflow are signed with.
+func (h *Host) keysOf(workflow string) (secret []byte, keys Keys) {
+	h.unit.View(func() {
+		secret = h.ledger.Secret()
+		if w := h.ledger.Find(workflow); w != nil {
+			keys = Keys(w.Keys)
+		}
+	})
+	return secret, keys
+}
+
+// enter is the turn of a firing: all is checked first and recorded after.
+func (t *tenure) enter(rt *replica.Turn, f *Firing, v *deployed, ready []*opening) error {
+	h := t.h
+	w := h.ledger.Find(f.Workflow)
+	switch {
+	case w == nil:
+		return fault.New(fault.NotFound, "There is no workflow '%s'.", f.Workflow)
+	case v != nil && (v.flow != w.Number || v.Version != w.Current().ID):
+		return errOld
+	case len(ready) > 0 && w.Disabled:
+		return fault.New(fault.Disabled, "The workflow '%s' is disabled; enable it to run it.", w.Name)
+	}
+	if f.Check != nil {
+		if err := f.Check(find(w, f.Trigger)); err != nil {
+			return err
+		}
+	}
+	if err := w.Admits(len(ready)); err != nil {
+		return err
+	}
+	for _, l := range ready {
+		if w.Run(l.begin.Name) != nil {
+			if len(f.Names) > 0 {
+				return fault.New(fault.AlreadyExists, "The workflow '%s' has a run '%s' already.", w.Name, l.begin.Name)
+			}
+			return errOld // by lot; another one will do
+		}
+	}
+	if f.Also != nil {
+		if err := f.Also(h.ledger, rt); err != nil {
+			return err
+		}
+	}
+	for _, l := range ready {
+		if err := t.enterRun(rt, f, l); err != nil {
+			return err
+		}
+	}
+	if f.History != nil && len(ready) == 0 {
+		if err := h.note(rt, f); err != nil {
+			return err
+		}
+	}
+	if f.SetMemory {
+		due := int64(0)
+		if !f.Due.IsZero() {
+			due = f.Due.UnixMicro()
+		}
+		return h.ledger.SetTrigger(rt, f.Workflow, f.Trigger, due, f.Memory)
+	}
+	return nil
+}
+
+func find(w *ledger.Workflow, trigger string) *ledger.Trigger {
+	for _, t := range w.Triggers {
+		if t.Name == trigger {
+			return t
+		}
+	}
+	return nil
+}
+
+func (h *Host) note(rt *replica.Turn, f *Firing) error {
+	n := f.History
+	began := n.Began
+	if began.IsZero() {
+		began = rt.Now()
+	}
+	return h.ledger.NoteFiring(rt, f.Workflow, f.Trigger, ledger.Note{Status: n.Status, Code: n.Code, Message: n.Message, Tracking: n.Tracking, Began: began.UnixMicro()})
+}
+
+// enterRun enters one run, with its first step unless it must wait.
+func (t *tenure) enterRun(rt *replica.Turn, f *Firing, l *opening) error {
+	r, waits, err := t.h.ledger.BeginRun(rt, l.begin)
+	if err != nil {
+		return err
+	}
+	w := l.w
+	w.number = r.Number
+	t.mu.Lock()
+	if !t.ended {
+		if f.Caller != nil && w.version.plan.Answers {
+			t.callers[w.number] = f.Caller
+		}
+		if f.Ended != nil {
+			t.endings[w.number] = f.Ended
+		}
+		if !waits {
+			t.workers[w.number] = w
+		}
+	}
+	t.mu.Unlock()
+	if waits {
+		return nil
+	}
+	w.keep()
+	if err := l.record(rt); err != nil {
+		return err
+	}
+	next := input{Input: run.Input{Event: run.Go}}
+	switch {
+	case r.Status.Ended():
+		next = input{archive: true}
+	case !l.out.More && w.flying > 0:
+		return nil
+	}
+	_ = t.post(w.number, next) // the mailbox of a run that begins has room
+	return nil
+}
 
 // Leave says that who waited for the answer of a run does so no more.
-func (h *Host) Leave(workflow, name string) {}
+func (h *Host) Leave(workflow, name string) {
+	t := h.current()
+	if t == nil {
+		return
+	}
+	number := h.numberOf(workflow, name)
+	t.mu.Lock()
+	waited := t.callers[number] != nil
+	delete(t.callers, number)
+	t.mu.Unlock()
+	if waited {
+		_ = t.post(number, input{Input: run.Input{Event: run.CallerLeft}})
+	}
+}
+
+// numberOf finds a run; 0: there is none.
+func (h *Host) numberOf(workflow, name string) (number uint64) {
+	h.unit.View(func() {
+		if w := h.ledger.Find(workflow); w != nil {
+			if r := w.Run(name); r != nil {
+				number = r.Number
+			}
+		}
+	})
+	return number
+}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/run"
 )
 
@@ -20,6 +21,9 @@ type Options struct {
 	CallbackURL func(Callback) string
 	// Setting gives an app setting of the site, for a workflow by name; nil: there are none.
 	Setting func(workflow, name string) (any, bool)
+	// Parameters gives what the site says of parameters here and now; it counts over what is
+	// declared. Nil, or nil given: nothing.
+	Parameters func(workflow string) *expression.Object
 	// Identity is the resource id that managed identity is taken from; empty: the
 	// workflow's own.
 	Identity string
@@ -56,7 +60,7 @@ type Limits struct {
 
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
-	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, FiringRuns: 10_000,
+	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, FiringRuns: 100_000,
 	Retention: 90 * 24 * time.Hour, ForgetEvery: time.Minute, ForgetRuns: 1000,
 }
 

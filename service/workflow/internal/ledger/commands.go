@@ -85,6 +85,7 @@ type Begin struct {
 	Trigger  string
 	Tracking string
 	Origin   string
+	Depth    int
 	// Payload is the trigger; it is kept when the run must wait.
 	Payload []byte
 }
@@ -109,7 +110,14 @@ func (l *Ledger) BeginRun(t Turn, b Begin) (r *Run, waits bool, err error) {
 	case waits && len(b.Payload) == 0:
 		return nil, false, fault.New(fault.Invalid, "A run that must wait needs its trigger.")
 	}
-	f := begin(factBegan, t.Now())
+	kind := factBegan
+	if b.Depth > 0 {
+		kind = factDeep
+	}
+	f := begin(kind, t.Now())
+	if b.Depth > 0 {
+		f.number(uint64(b.Depth))
+	}
 	f.number(w.Number)
 	f.text(b.Name)
 	f.text(b.Trigger)
@@ -128,16 +136,39 @@ func (l *Ledger) BeginRun(t Turn, b Begin) (r *Run, waits bool, err error) {
 func (l *Ledger) Admissible(most int) []*Run {
 	var all []*Run
 	for _, w := range l.order {
-		for k, r := range w.waiting {
-			if len(all) >= most || w.Runs > 0 && w.running+k >= w.Runs {
-				break
-			}
-			if len(r.blocks) > 0 {
-				all = append(all, r)
-			}
+		all = append(all, w.Admissible(most-len(all))...)
+	}
+	return all
+}
+
+// Admissible lists those of one workflow.
+func (w *Workflow) Admissible(most int) []*Run {
+	var all []*Run
+	for k, r := range w.waiting {
+		if len(all) >= most || w.Runs > 0 && w.running+k >= w.Runs {
+			break
+		}
+		if len(r.blocks) > 0 {
+			all = append(all, r)
 		}
 	}
 	return all
+}
+
+// Room is how many more runs may be entered: each runs or waits. -1: any number.
+func (w *Workflow) Room() int {
+	if w.Runs == 0 || w.WaitingRuns == 0 {
+		return -1
+	}
+	return max(w.Runs+w.WaitingRuns-w.running-len(w.waiting), 0)
+}
+
+// Admits reports whether so many runs may be entered.
+func (w *Workflow) Admits(runs int) error {
+	if room := w.Room(); room >= 0 && runs > room {
+		return fault.New(fault.TooManyRequests, "The workflow '%s' runs %d times and %d more wait; at most %d and %d may. Try again later.", w.Name, w.running, len(w.waiting), w.Runs, w.WaitingRuns)
+	}
+	return nil
 }
 
 // Decided is what a run has decided, written: it is made outside a turn.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"container/heap"
+	"sort"
 	"strings"
 	"time"
 
@@ -101,10 +102,12 @@ type Run struct {
 	Tracking string // the client's tracking id
 	Origin   string // the run that it repeats, else empty
 	Version  string
-	Status   run.Status
-	Code     string
-	Created  int64
-	Done     int64
+	// Depth counts the workflows that started each other up to this run.
+	Depth   int
+	Status  run.Status
+	Code    string
+	Created int64
+	Done    int64
 	// Moves counts how often payloads were carried: a copy of the state that was taken
 	// before knows old places.
 	Moves uint32
@@ -154,8 +157,15 @@ func (l *Ledger) Run(number uint64) *Run { return l.runs[number] }
 func (w *Workflow) Run(name string) *Run { return w.byName[name] }
 
 // History calls f for the runs that are kept, the newest first, until it says false.
-func (w *Workflow) History(f func(*Run) bool) {
-	for n := len(w.history) - 1; n >= 0 && f(w.history[n]); n-- {
+func (w *Workflow) History(f func(*Run) bool) { w.HistoryBefore(0, f) }
+
+// HistoryBefore is History for the runs with lower numbers; 0: all of them.
+func (w *Workflow) HistoryBefore(number uint64, f func(*Run) bool) {
+	n := len(w.history)
+	if number > 0 {
+		n = sort.Search(n, func(k int) bool { return w.history[k].Number >= number })
+	}
+	for n--; n >= 0 && f(w.history[n]); n-- {
 	}
 }
 

@@ -92,13 +92,13 @@ func (s *stage) Load(ref record.Ref) (any, error) {
 }
 
 // Play rehearses a definition that was read without errors.
-func Play(d *definition.Definition, dawn time.Time, limits run.Limits) Played {
+func Play(d *definition.Definition, dawn time.Time) Played {
 	s := &stage{plan: run.Compile(d), state: &run.State{}, made: standin.For(d), now: dawn}
 	trigger := expression.NewObject("name", "manual", "status", "Succeeded", "startTime", stamp(dawn), "endTime", stamp(dawn), "outputs", s.made.Trigger())
 	if len(d.Triggers) > 0 {
 		trigger = trigger.With("name", d.Triggers[0].Name)
 	}
-	env := &run.Env{Random: 42, Run: "08584640926573727105946217888CU00", Values: s, Limits: limits, Parameters: s.made.Parameters(),
+	env := &run.Env{Random: 42, Run: "08584640926573727105946217888CU00", Values: s, Parameters: s.made.Parameters(),
 		Workflow: about(d), Setting: func(name string) (any, bool) { return name, true },
 		CallbackURL: func(_ run.Place, key string) string { return "https://stand-in.example/back/" + key }}
 	s.advance(env, run.Input{Event: run.Start, Trigger: trigger, Waits: true})

@@ -301,9 +301,9 @@ func (m *machine) path(i *instance) []int32 {
 }
 
 // digest is made of the run, the action and its iterations: the same for every attempt.
-func (m *machine) digest(what string, i *instance) [32]byte {
-	h := append([]byte(what+"\x00"+m.e.Run+"\x00"+strings.ToLower(m.p.nodes[i.node].Action.Name)), 0)
-	for _, n := range m.path(i) {
+func digest(what, run, action string, path []int32) [32]byte {
+	h := append([]byte(what+"\x00"+run+"\x00"+strings.ToLower(action)), 0)
+	for _, n := range path {
 		h = binary.BigEndian.AppendUint32(h, uint32(n))
 	}
 	return sha256.Sum256(h)
@@ -311,13 +311,19 @@ func (m *machine) digest(what string, i *instance) [32]byte {
 
 // key is the idempotency key, and what calls back are found by.
 func (m *machine) key(i *instance) string {
-	d := m.digest("key", i)
+	d := digest("key", m.e.Run, m.p.nodes[i.node].Action.Name, m.path(i))
 	return hex.EncodeToString(d[:16])
 }
 
 // tracking is the action's tracking id.
 func (m *machine) tracking(i *instance) string {
-	d := m.digest("tracking", i)
+	return Tracking(m.e.Run, m.p.nodes[i.node].Action.Name, m.path(i))
+}
+
+// Tracking is the tracking id of an action, by the name of its run and the iterations
+// around it.
+func Tracking(run, action string, path []int32) string {
+	d := digest("tracking", run, action, path)
 	d[6], d[8] = d[6]&0x0f|0x80, d[8]&0x3f|0x80
 	x := hex.EncodeToString(d[:16])
 	return x[:8] + "-" + x[8:12] + "-" + x[12:16] + "-" + x[16:20] + "-" + x[20:]

@@ -13,6 +13,7 @@ import (
 type Record struct {
 	Name    string
 	Node    uint32
+	At      Place // where it lies, when it was begun or skipped of itself
 	Path    []int32
 	Status  Status
 	Code    string
@@ -116,7 +117,7 @@ func (w *walk) instance(i *instance, path []int32) {
 		return
 	}
 	n := &w.p.nodes[i.node]
-	r := Record{Name: n.Action.Name, Node: i.node, Path: path, Status: i.status, Code: i.code, Began: i.began, Ended: i.ended, Inputs: i.inputs, Outputs: i.outputs, HideInputs: n.hideInputs, HideOutputs: n.hideOutputs}
+	r := Record{Name: n.Action.Name, Node: i.node, At: i.place(), Path: path, Status: i.status, Code: i.code, Began: i.began, Ended: i.ended, Inputs: i.inputs, Outputs: i.outputs, HideInputs: n.hideInputs, HideOutputs: n.hideOutputs}
 	if !i.status.Ended() && w.s.Status.Ended() {
 		r.Status, r.Code, r.Ended = Cancelled, codeCancelled, w.s.Done
 	}
@@ -183,4 +184,44 @@ func (w *walk) never(f *frame, node uint32, why Why, by uint32, path []int32) {
 	for _, g := range n.inner {
 		w.untaken(w.p.graphs[g], WhyDependency, i, path)
 	}
+}
+
+// Held gives the attempt that is held at a place, for a person to decide about.
+func (s *State) Held(at Place) (attempt int32, held bool) {
+	i := s.at(at)
+	if i == nil || i.status != Suspended || i.more == nil {
+		return 0, false
+	}
+	return i.more.attempt, true
+}
+
+// Payload gives where the inputs or the outputs lie of what is at a place.
+func (s *State) Payload(at Place, outputs bool) record.Ref {
+	i := s.at(at)
+	switch {
+	case i == nil:
+		return record.Ref{}
+	case outputs:
+		return i.outputs
+	}
+	return i.inputs
+}
+
+// ErrorAt gives the error of what is at a place; nil when it has none.
+func (s *State) ErrorAt(at Place, p *Plan, load func(record.Ref) any) *expression.Object {
+	if i := s.at(at); i != nil && i.err.Len > 0 {
+		return p.errorOf(i, &p.nodes[i.node], load)
+	}
+	return nil
+}
+
+// Nodes is how many actions the plan has.
+func (p *Plan) Nodes() int { return len(p.nodes) }
+
+// Hides reports whether the inputs or the outputs of an action must not be shown.
+func (p *Plan) Hides(node uint32, outputs bool) bool {
+	if outputs {
+		return p.nodes[node].hideOutputs
+	}
+	return p.nodes[node].hideInputs
 }

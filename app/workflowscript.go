@@ -1,0 +1,27 @@
+package app
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"weir/service/workflow/connector/script"
+)
+
+// scriptWorker is the process that the scripts of workflows run in: a node starts it, and
+// kills it when a script takes longer or more than it may.
+func scriptWorker() *cobra.Command {
+	return &cobra.Command{
+		Use: "script-worker", Short: "Run the scripts that a node sends (nodes start this themselves)", Hidden: true, Args: cobra.NoArgs, SilenceUsage: true,
+		RunE: func(*cobra.Command, []string) error { return script.Serve(os.Stdin, os.Stdout) },
+	}
+}
+
+// scriptWorkerCommand is the command line that starts one, of this very program.
+func scriptWorkerCommand() []string {
+	program, err := os.Executable()
+	if err != nil {
+		return nil
+	}
+	return []string{program, "workflow", "script-worker"}
+}
