@@ -9,6 +9,7 @@ import (
 	"weir/service/workflow/connector"
 	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
+	"weir/service/workflow/connector/script"
 )
 
 // openWorkflows starts the workflow engine.
@@ -34,12 +35,19 @@ func (p *Platform) connectors() []connector.Connector {
 	connections := workflow.NewConnections(p.registry)
 	return []connector.Connector{
 		calls,
+		script.New(script.Options{Worker: scriptWorkerCommand()}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
 }
 
-// workflowEndpoint is where the workflows of a unit are called.
-func (p *Platform) workflowEndpoint(string) string { return adminURL(p.Addrs()) }
+// workflowEndpoint is where the workflows of a unit are called: what its group names leads
+// to whichever location has it.
+func (p *Platform) workflowEndpoint(unit string) string {
+	if endpoint := p.continuity.Endpoint(unit); endpoint != "" {
+		return endpoint
+	}
+	return adminURL(p.Addrs())
+}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {

@@ -42,6 +42,7 @@ type worker struct {
 	moves    uint32
 	name     string
 	tracking string
+	depth    int
 	version  *deployed
 	secret   []byte
 	keys     Keys
@@ -158,7 +159,7 @@ func (w *worker) ready(in *input) error {
 			default:
 				state, payload = &run.State{}, r.Payload()
 			}
-			w.name, w.tracking, w.moves = r.Name, r.Tracking, r.Moves
+			w.name, w.tracking, w.moves, w.depth = r.Name, r.Tracking, r.Moves, r.Depth
 			workflow, version = r.Workflow().Name, r.Version
 			w.secret, w.keys = h.ledger.Secret(), Keys(r.Workflow().Keys)
 		})
@@ -185,6 +186,7 @@ func (w *worker) ready(in *input) error {
 		w.t.mu.Lock()
 		_, in.Waits = w.t.callers[w.number]
 		w.t.mu.Unlock()
+		in.Waits = in.Waits || asksLater(w.name)
 	}
 	return nil
 }

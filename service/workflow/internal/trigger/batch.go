@@ -1,8 +1,10 @@
 package trigger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,7 +24,8 @@ import (
 type Message struct {
 	// Batch is the name of its configuration, Partition what it is gathered by.
 	Batch, Partition string
-	// ID names the message; of two that wait with the same ID and Key only the first counts.
+	// ID names the message. Key is of who sends it: of two with the same ID and Key only the
+	// first counts, as far as doneMax.
 	ID, Key string
 	Content any
 }
@@ -33,6 +36,47 @@ type Message struct {
 // run that they become. So they are in the memory of every replica, and bounded.
 type batched struct {
 	Next map[string]time.Time `json:"next,omitempty"`
+	// Done are the prints of the last messages that were let go, eight bytes each: they may
+	// be sent again by who has not heard that they are durable.
+	Done []byte `json:"done,omitempty"`
+}
+
+// doneMax is how many messages that were let go are known when they are sent again.
+const doneMax = 1_000
+
+// done says that a message was let go before.
+func (b *batched) done(id, key string) bool {
+	if b == nil || key == "" {
+		return false
+	}
+	one := messagePrint(id, key)
+	for k := 0; k+8 <= len(b.Done); k += 8 {
+		if bytes.Equal(b.Done[k:k+8], one) {
+			return true
+		}
+	}
+	return false
+}
+
+// with gives the memory with messages that were let go.
+func (b *batched) with(taken []*slot) *batched {
+	next := &batched{}
+	if b != nil {
+		*next = *b
+	}
+	next.Done = slices.Clone(next.Done)
+	for _, s := range taken {
+		if s.Key != "" {
+			next.Done = append(next.Done, messagePrint(s.ID, s.Key)...)
+		}
+	}
+	next.Done = next.Done[max(0, len(next.Done)-8*doneMax):]
+	return next
+}
+
+func messagePrint(id, key string) []byte {
+	sum := sha256.Sum256([]byte(id + "\x00" + key))
+	return sum[:8]
 }
 
 // emptySlot is what is remembered of a slot whose message was let go.
@@ -123,8 +167,15 @@ func (m *Manager) Send(ctx context.Context, workflow, trigger string, one Messag
 	}
 	w.memory.Lock()
 	defer w.memory.Unlock()
+	mem, err := w.recall()
+	if err != nil {
+		return err
+	}
 	if err := w.load(); err != nil {
 		return err
+	}
+	if mem.Batch.done(one.ID, one.Key) {
+		return nil
 	}
 	if err := w.put(ctx, one); err != nil {
 		return err
@@ -296,6 +347,8 @@ func (w *watch) fireBatch(d *declared, mem *memory, in any, c fire.Batch, group 
 	if v.Status == run.Failed {
 		return w.stuck(v)
 	}
+	next := *mem
+	next.Batch = mem.Batch.with(taken)
 	f := w.firing(v, in)
 	f.Also = func(l *ledger.Ledger, t ledger.Turn) error {
 		for _, s := range taken {
@@ -305,10 +358,11 @@ func (w *watch) fireBatch(d *declared, mem *memory, in any, c fire.Batch, group 
 		}
 		return nil
 	}
-	if _, err := w.commit(f, mem, time.Time{}); err != nil {
+	if _, err := w.commit(f, &next, time.Time{}); err != nil {
 		b.read = fault.Is(err, fault.TooManyRequests) // else what was recorded is read again
 		return err
 	}
+	*mem = next
 	b.all = slices.DeleteFunc(b.all, func(s *slot) bool { return slices.Contains(taken, s) })
 	for _, s := range taken {
 		b.free = append(b.free, s.at)
