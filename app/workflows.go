@@ -49,6 +49,14 @@ func (p *Platform) workflowEndpoint(unit string) string {
 	return adminURL(p.Addrs())
 }
 
+// said gives the properties that services say of a resource, to be shown with it.
+func (p *Platform) said(d resource.Document) map[string]any {
+	if said := p.workflows.Said(d); said != nil {
+		return said
+	}
+	return p.bus.Counts(d)
+}
+
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {
 	for _, u := range p.bus.Units() {
