@@ -110,19 +110,31 @@ func functionsTable() string {
 	return b.String()
 }
 
+// bounds says what each limit is about.
+var bounds = map[string]string{
+	"StepsPerAdvance": "actions that a run does before others get their turn", "ForeachItemsMax": "items of a Foreach", "Repetitions": "iterations of a Foreach at the same time, where nothing is said",
+	"UntilCount": "iterations of an Until, where nothing is said", "UntilCountMax": "iterations of an Until", "UntilTimeout": "time of an Until, where nothing is said",
+	"RequestTimeout": "time of an attempt, where nothing is said", "RequestTimeoutStandard": "the same in a Standard project", "WaitMax": "time that a webhook, or an asynchronous call, is waited for",
+	"PollInterval": "time between two questions whether an asynchronous call is done, where nothing is said", "RetryAfterMax": "time that a Retry-After is heeded for", "RetriesMax": "attempts after the first",
+	"ContentBytesMax": "inputs, or outputs, of an action: `ContentSizeLimitExceeded`", "ActionBytesMax": "both together: `ActionResultSizeLimitExceeded`", "VariableBytesMax": "a variable: `VariableSizeLimitExceeded`",
+	"Calls": "calls of a unit under way at once", "CallsWaiting": "calls that wait before no further run is started", "Workers": "runs of a unit that are worked on at once", "MailboxInputs": "what may wait for one run",
+	"ValuesBytes": "values in memory", "ClonesKept": "states of runs in memory while calls are under way", "FiringRuns": "runs that one firing starts (splitOn)", "Retention": "time a run is kept after it began",
+	"ForgetEvery": "how often old runs are forgotten", "ForgetRuns": "how many at once",
+}
+
 // runLimitsTable lists the limits of runs and of units by the names they have as settings.
 func runLimitsTable() string {
 	var b strings.Builder
-	b.WriteString("| limit | by default |\n|---|---|\n")
+	b.WriteString("| limit | by default | what it bounds |\n|---|---|---|\n")
 	for _, limits := range []any{run.DefaultLimits, host.DefaultLimits} {
 		v := reflect.ValueOf(limits)
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			switch x := v.Field(i).Interface().(type) {
 			case int, int64:
-				fmt.Fprintf(&b, "| %s | %s |\n", spelled(f.Name), grouped(reflect.ValueOf(x).Int()))
+				fmt.Fprintf(&b, "| %s | %s | %s |\n", spelled(f.Name), grouped(reflect.ValueOf(x).Int()), bounds[f.Name])
 			case time.Duration:
-				fmt.Fprintf(&b, "| %s | %s |\n", spelled(f.Name), x)
+				fmt.Fprintf(&b, "| %s | %s | %s |\n", spelled(f.Name), x, bounds[f.Name])
 			}
 		}
 	}
