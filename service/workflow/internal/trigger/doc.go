@@ -49,6 +49,9 @@ type Host interface {
 	Owner() host.Owner
 	Changed() <-chan struct{}
 	Workflows() []host.View
+	Workflow(name string) (host.View, bool)
+	// Definition gives the current version of a workflow as it was declared.
+	Definition(ctx context.Context, workflow, version string) (host.Declared, error)
 	Plan(ctx context.Context, workflow, version string) (*run.Plan, *expression.Object, error)
 	Trigger(workflow, trigger string) (host.TriggerInfo, error)
 	// Triggers lists what is remembered, also of triggers that a definition has no more.

@@ -96,6 +96,19 @@ func (e *estate) gain(location string) {
 	e.change()
 }
 
+// drop takes the ownership away.
+func (e *estate) drop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lose()
+	e.change()
+}
+
+func (e *estate) isLost() bool {
+	_, owned := e.Owned()
+	return !owned
+}
+
 func (e *estate) change() {
 	close(e.changed)
 	e.changed = make(chan struct{})
@@ -242,6 +255,24 @@ func (e *estate) Workflows() []host.View {
 		all = append(all, f.view)
 	}
 	return all
+}
+
+func (e *estate) Workflow(name string) (host.View, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(name); f != nil {
+		return f.view, true
+	}
+	return host.View{}, false
+}
+
+func (e *estate) Definition(_ context.Context, workflow, _ string) (host.Declared, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(workflow); f != nil {
+		return f.view.Declared, nil
+	}
+	return host.Declared{}, fault.New(fault.NotFound, "none")
 }
 
 func (e *estate) Plan(_ context.Context, workflow, _ string) (*run.Plan, *expression.Object, error) {

@@ -82,8 +82,7 @@ func TestSubscriptions(t *testing.T) {
 		e.put("a", strings.Replace(hooks, `"DELETE"`, `"POST"`, 1))
 		after(time.Second)
 		expect(t, o.told(), "unsubscribe https://east/a/h at /subscriptions/1; subscribe https://east/a/h, https://east/a/h")
-		e.lose()
-		e.change()
+		e.drop()
 		after(time.Minute)
 		e.gain("west")
 		after(time.Second)
@@ -140,8 +139,7 @@ func TestSubscriptionsLeftBehind(t *testing.T) {
 		e.gain("east")
 		e.put("a", hooks)
 		after(time.Second)
-		e.lose()
-		e.change()
+		e.drop()
 		e.put("a", everyMinute)
 		e.gain("west")
 		after(time.Second)
@@ -172,7 +170,7 @@ func TestSubscriptionsKilledAnywhere(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			_, wait := e.start(ctx, o)
 			after(time.Minute)
-			if e.owned.Err() != nil {
+			if e.isLost() {
 				e.gain("east")
 				after(time.Minute)
 			}
@@ -262,8 +260,7 @@ func TestBatches(t *testing.T) {
 		send(t, m, "late", "", "l")
 		after(10 * time.Minute)
 		expect(t, batchesOf(e), "orders/x: 1 2 4; big/DEFAULT: ten signs. five. of the next; late/DEFAULT: l")
-		e.lose()
-		e.change()
+		e.drop()
 		after(time.Minute)
 		e.gain("west")
 		after(time.Second)
@@ -334,7 +331,7 @@ func TestBatchesKilledAnywhere(t *testing.T) {
 				}
 			}
 			after(10 * time.Second)
-			if e.owned.Err() != nil {
+			if e.isLost() {
 				e.gain("east")
 			}
 			after(10 * time.Second)

@@ -66,8 +66,15 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if seen.More {
 		return w.clock(), nil
 	}
-	return w.nextLook(rule, seen.After), nil
+	next := w.nextLook(rule, seen.After)
+	if regular := w.nextLook(rule, 0); seen.Status == statusNothing && rule != nil && !regular.IsZero() && regular.After(next) {
+		next = regular // who has nothing asks for a pause, not for an earlier look
+	}
+	return next, nil
 }
+
+// statusNothing is the HTTP status of those who have nothing new.
+const statusNothing = 202
 
 // pace is the rule that looks keep to; nil, they have none.
 func (w *watch) pace(d *declared, mem *memory) (*schedule.Rule, *fire.Verdict) {

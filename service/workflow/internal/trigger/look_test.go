@@ -35,9 +35,9 @@ func TestLooks(t *testing.T) {
 			case 1:
 				return connector.Found{Status: 200, Items: []connector.Item{bodyOf("a"), bodyOf("b")}, Cursor: []byte("1"), More: true}
 			case 2:
-				return connector.Found{Status: 202, Cursor: []byte("2"), After: 7 * time.Second}
+				return connector.Found{Status: 200, Cursor: []byte("2"), After: 7 * time.Second}
 			case 3:
-				return connector.Found{Status: 202, Cursor: []byte("2")}
+				return connector.Found{Status: 202, Cursor: []byte("2"), After: 7 * time.Second}
 			}
 			return connector.Found{Status: 200, Items: []connector.Item{bodyOf("c")}, Cursor: []byte("3")}
 		}
@@ -46,7 +46,7 @@ func TestLooks(t *testing.T) {
 		after(68 * time.Second)
 		expect(t, strings.Join(seen, " "), "0: 0:1 7:2 60:2")
 		expect(t, e.bodies("a"), "a b c")
-		expect(t, e.notes("a"), "Skipped Accepted, Skipped Accepted")
+		expect(t, e.notes("a"), "Skipped OK, Skipped Accepted")
 	})
 }
 
@@ -249,8 +249,7 @@ func TestItemsComeAgain(t *testing.T) {
 		q.mu.Unlock()
 		e.end("w", run.Succeeded, 0)
 		after(time.Minute)
-		e.lose()
-		e.change()
+		e.drop()
 		e.end("w", run.Succeeded, 1)
 		after(time.Minute)
 		q.mu.Lock()
