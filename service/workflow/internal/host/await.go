@@ -4,18 +4,15 @@ import (
 	"context"
 
 	"weir/kernel/fault"
-	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/ledger"
 	"weir/service/workflow/internal/run"
 )
 
-// asksLater reports whether who started a run asks for its answer by the run's name, now
-// and after a restart: another workflow. Nobody need be connected for its Response to count.
-func asksLater(name string) bool { return nested.Depth(name) > 0 }
-
-// Await waits for what a run answers, until the context ends: then it is pending. An answer
-// that was given before is given again.
+// Await waits for what a run answers that another workflow started, until the context ends:
+// then it is pending. An answer that was given before is given again. Nobody need be
+// connected for the Response of such a run to count: who started it asks by its name, also
+// after a restart.
 func (h *Host) Await(ctx context.Context, workflow, name string) (r Reply, pending bool, err error) {
 	t, err := h.tenure()
 	if err != nil {
