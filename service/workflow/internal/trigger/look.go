@@ -225,7 +225,7 @@ func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) 
 	if item.Key != "" {
 		c.keys = []keyed{{Key: item.Key, First: first, Runs: len(v.Parts) - 1, At: w.clock()}}
 	}
-	if item.Settle != nil {
+	if item.Settle != nil || item.Taken != nil {
 		c.hands = []*hand{newHand(item, c.firing.Names)}
 	}
 	return c, nil
@@ -289,7 +289,7 @@ func (w *watch) record(mem *memory, c *catch, cursor []byte) error {
 		go w.keep(h)
 	}
 	for _, item := range c.settle {
-		if item.Settle != nil {
+		if item.Settle != nil || item.Taken != nil {
 			w.t.wait.Add(1)
 			go w.keep(newHand(item, nil))
 		}

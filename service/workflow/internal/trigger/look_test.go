@@ -234,6 +234,50 @@ func TestItemsInHand(t *testing.T) {
 	})
 }
 
+// Who wants to know only that its runs are recorded is told so, again when the item
+// comes again; the key is forgotten then, while the run goes on.
+func TestItemsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		e.gain("east")
+		e.put("w", pushed)
+		var mu sync.Mutex
+		gone, tries := map[int]bool{}, 0
+		o := &outside{e: e, looks: func(w *connector.Watch) connector.Found {
+			mu.Lock()
+			defer mu.Unlock()
+			f := connector.Found{After: 5 * time.Second}
+			for k := 0; k < 20 && len(f.Items) < w.Most; k++ {
+				if gone[k] {
+					continue
+				}
+				f.Items = append(f.Items, connector.Item{Outputs: expression.NewObject("body", int64(k)), Key: fmt.Sprint(k), Taken: func(context.Context) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if tries++; tries%3 == 1 {
+						return errKilled
+					}
+					gone[k] = true
+					return nil
+				}})
+			}
+			return f
+		}}
+		ctx, cancel := context.WithCancel(context.Background())
+		wait := New(Options{Host: e, Connectors: o, Limits: Limits{KeysKept: 6, LookItems: 4}}).Start(ctx)
+		after(3 * time.Minute)
+		got := strings.Fields(e.bodies("w"))
+		if slices.Sort(got); len(got) != 20 || len(slices.Compact(got)) != 20 {
+			t.Errorf("runs of %v", got)
+		}
+		if len(gone) != 20 {
+			t.Errorf("%d were taken", len(gone))
+		}
+		cancel()
+		wait()
+	})
+}
+
 // After a takeover an item comes again and belongs to the run that it has; when that has
 // ended meanwhile it is settled at once. No other run is started.
 func TestItemsComeAgain(t *testing.T) {

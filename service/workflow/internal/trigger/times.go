@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir/internal/dotnet"
+	"weir/kernel/fault"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/fire"
 	"weir/service/workflow/internal/host"
@@ -20,8 +21,11 @@ const windowsMax = 20
 
 // recur fires a Recurrence when its time has come.
 func (w *watch) recur(d *declared, mem *memory) (time.Time, error) {
-	if d.view.Disabled || d.broken != nil {
+	switch {
+	case d.view.Disabled:
 		return time.Time{}, w.off(mem)
+	case d.broken != nil:
+		return time.Time{}, w.fails("InvalidShare", "%s", fault.Sentence(d.broken))
 	}
 	now := w.clock()
 	spec, _, failed := d.trigger.Recurs(w.env(d))

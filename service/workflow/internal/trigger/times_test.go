@@ -108,6 +108,7 @@ func TestShares(t *testing.T) {
 			t.Errorf("the shares fire at %q and %q", one, other)
 		}
 		expect(t, e.times("2", began), "")
+		expect(t, e.notes("2"), "Failed InvalidShare")
 	})
 }
 
