@@ -67,6 +67,16 @@ func (p *Platform) keepers() []keeper {
 			bring: func(ctx context.Context, unit, source string, past replica.Past, after journal.Mark, resent bool, rows []groups.Row) ([]groups.Row, map[string]uint64, error) {
 				return p.bus.Salvage(ctx, unit, source, past, after, resent, rows)
 			},
+		}, {
+			keeps:  workflow.Keeps,
+			reopen: func(ctx context.Context, unit string) error { return p.workflows.Reopen(ctx, unit) },
+			tail: func(ctx context.Context, unit string, past replica.Past, log *journal.Journal, after journal.Position, fn func(groups.Row) error) error {
+				return workflow.Tail(ctx, unit, past, log, after, fn)
+			},
+			bring: func(ctx context.Context, unit, source string, _ replica.Past, _ journal.Mark, resent bool, rows []groups.Row) ([]groups.Row, map[string]uint64, error) {
+				rows, err := p.workflows.Salvage(ctx, unit, source, resent, rows)
+				return rows, nil, err
+			},
 		},
 	}
 }

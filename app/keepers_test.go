@@ -33,7 +33,7 @@ func TestWhatAGroupNames(t *testing.T) {
 func TestEveryUnitIsKept(t *testing.T) {
 	const group = "/subscriptions/s/resourceGroups/g"
 	p := &Platform{}
-	for _, id := range []string{group + "/providers/Microsoft.ServiceBus/namespaces/orders"} {
+	for _, id := range []string{group + "/providers/Microsoft.ServiceBus/namespaces/orders", group, group + "/providers/Microsoft.Web/sites/shop"} {
 		name, _ := unitName(resource.MustID(id))
 		if _, err := p.keeper(name); err != nil {
 			t.Errorf("%s: %v", id, err)

@@ -1,8 +1,8 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"weir/operate/plan"
@@ -44,24 +44,27 @@ func plannedWorkflow(d core.Document) *core.Workflow {
 	for _, t := range about.Triggers {
 		w.Triggers = append(w.Triggers, core.Trigger{Name: t.Name, Type: t.Type, Source: core.Source(t.Source), What: t.What, Sessions: t.Sessions, Takes: t.Takes})
 	}
-	w.Needs = connectionsOf(d.Properties["parameters"])
+	w.Needs, err = needsOf(text, d.Properties["parameters"])
+	if err != nil {
+		w.Err = err.Error()
+	}
 	return w
 }
 
-// connectionsOf are the connections that the parameters of a workflow name.
-func connectionsOf(parameters any) []core.WorkflowNeed {
-	connections, _ := inObject(inObject(parameters, "$connections"), "value").(map[string]any)
-	var all []core.WorkflowNeed
-	for name, one := range connections {
-		id, _ := inObject(one, "connectionId").(string)
-		all = append(all, core.WorkflowNeed{Kind: "connection", Name: name, ID: id, Where: "parameters.$connections.value." + name})
+// needsOf are what a definition asks of each location.
+func needsOf(definition []byte, parameters any) ([]core.WorkflowNeed, error) {
+	var given []byte
+	if parameters != nil {
+		text, err := json.Marshal(parameters)
+		if err != nil {
+			return nil, err
+		}
+		given = text
 	}
-	slices.SortFunc(all, func(a, b core.WorkflowNeed) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-// inObject is a member of an object, nil when there is none.
-func inObject(of any, name string) any {
-	o, _ := of.(map[string]any)
-	return o[name]
+	needs, err := workflow.Needs(definition, given)
+	var all []core.WorkflowNeed
+	for _, n := range needs {
+		all = append(all, core.WorkflowNeed{Kind: n.Kind, Name: cmp.Or(n.Name, n.ID), ID: n.ID, Where: n.Where})
+	}
+	return all, err
 }

@@ -12,7 +12,8 @@ func TestAPlanReadsWorkflows(t *testing.T) {
 	const group = "/subscriptions/s/resourceGroups/g/providers/"
 	var properties map[string]any
 	err := json.Unmarshal([]byte(`{"state": "Disabled", "definition": {"$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#", "contentVersion": "1.0.0.0",
-		"triggers": {"every": {"type": "Recurrence", "recurrence": {"frequency": "Hour", "interval": 1}}}, "actions": {}},
+		"triggers": {"every": {"type": "Recurrence", "recurrence": {"frequency": "Hour", "interval": 1}}}, "actions": {"get": {"type": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['sftp']['connectionId']"}}, "method": "get", "path": "/files"}, "runAfter": {}}},
+		"parameters": {"$connections": {"type": "Object", "defaultValue": {}}}},
 		"parameters": {"$connections": {"value": {"sftp": {"connectionId": "`+group+`Microsoft.Web/connections/sftp-1", "connectionName": "sftp-1", "id": "x"}}}}}`), &properties)
 	if err != nil {
 		t.Fatal(err)

@@ -40,8 +40,14 @@ func (p *Platform) connectors() []connector.Connector {
 	}
 }
 
-// workflowEndpoint is where the workflows of a unit are called.
-func (p *Platform) workflowEndpoint(string) string { return adminURL(p.Addrs()) }
+// workflowEndpoint is where the workflows of a unit are called: what its group names leads
+// to whichever location has it.
+func (p *Platform) workflowEndpoint(unit string) string {
+	if endpoint := p.continuity.Endpoint(unit); endpoint != "" {
+		return endpoint
+	}
+	return adminURL(p.Addrs())
+}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {

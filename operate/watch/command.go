@@ -33,6 +33,10 @@ message through one location. The queue is declared once, at the primary:
   echo '{type: Microsoft.ServiceBus/namespaces/queues, name: NAMESPACE/weir-probe,
     properties: {requiresSession: true, lockDuration: PT5S, defaultMessageTimeToLive: PT1M}}' | weir deploy -
 
+A workflow that answers (Request trigger, Response action) can be asked as well:
+--workflow-file [NAME=]FILE holds its callback URL. It may look at what it depends on, and
+answer 503 when that is away.
+
 Nothing is louder than silence: run two that name each other with --peer, or give a
 --heartbeat. --once looks once, says what it found and ends.
 

@@ -24,6 +24,7 @@ type flags struct {
 	o               Options
 	connection      string
 	connectionFiles []string // FILE, or NAME=FILE
+	workflowFiles   []string // likewise
 	queue           string
 	exec, cert, key string
 	within          time.Duration
@@ -52,6 +53,7 @@ func (f *flags) settings() *settings.Set {
 	g.Int(&l.Good, "good", "ROUNDS", "Rounds in a row without it until that is over.")
 	g.Secret(&f.connection, "connection", "Connection string that a message is sent with through the queue of probes, to the address applications use. Not given: no message is sent there.")
 	g.Strings(&f.connectionFiles, "connection-file", "[NAME=]FILE", "File with that connection string, or with one that leads to the doors of the location NAME: then a message goes through that location too.")
+	g.Strings(&f.workflowFiles, "workflow-file", "[NAME=]FILE", "File with the callback URL of a workflow that answers (Request trigger, Response action), to the address applications use, or to the doors of the location NAME: it is called as well, and must answer with a status below 300. Another method than POST goes before the URL.")
 	g.Text(&f.queue, "probe-queue", "QUEUE", "Queue of probes, for them alone. Several watchdogs may share it.")
 	g.Duration(&f.within, "within", "How long that message may take.")
 	g.Duration(&l.Slow, "slow", "From when on it is slow; 0s: never.")
@@ -138,27 +140,49 @@ func (f *flags) probes(o *Options, trust *tls.Config) error {
 		o.Probe = through(f.connection, "--connection")
 	}
 	o.Data = map[string]probe.Probe{}
-	for _, text := range f.connectionFiles {
-		name, file, named := strings.Cut(text, "=")
-		if !named {
-			file = text
+	// put lets a probe go through the address of applications, or a location's own doors.
+	put := func(flag, name string, p probe.Probe) {
+		beside := func(before probe.Probe) probe.Probe {
+			if before == nil {
+				return p
+			}
+			return probe.All{before, p}
 		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("the connection string (--connection-file): %w", err))
-			continue
-		}
-		p := through(strings.TrimSpace(string(data)), "--connection-file "+text)
 		switch {
-		case p == nil:
-		case !named:
-			o.Probe = p
+		case name == "":
+			o.Probe = beside(o.Probe)
 		case !watched(o.Locations, name):
-			errs = append(errs, fmt.Errorf("--connection-file %s: %s is none of the locations (--location)", text, name))
+			errs = append(errs, fmt.Errorf("%s: %s is none of the locations (--location)", flag, name))
 		default:
-			o.Data[name] = p
+			o.Data[name] = beside(o.Data[name])
 		}
 	}
+	each := func(flag, what string, files []string, read func(text, flag string) probe.Probe) {
+		for _, text := range files {
+			name, file, named := strings.Cut(text, "=")
+			if !named {
+				name, file = "", text
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s (%s): %w", what, flag, err))
+				continue
+			}
+			if p := read(strings.TrimSpace(string(data)), flag+" "+text); p != nil {
+				put(flag+" "+text, name, p)
+			}
+		}
+	}
+	each("--connection-file", "the connection string", f.connectionFiles, through)
+	each("--workflow-file", "the callback URL", f.workflowFiles, func(text, flag string) probe.Probe {
+		method, address := probe.ReadWorkflow(text)
+		p, err := probe.NewWorkflow(probe.Workflow{URL: address, Method: method, Within: f.within, TLS: trust})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", flag, err))
+			return nil
+		}
+		return p
+	})
 	return errors.Join(errs...)
 }
 

@@ -101,6 +101,7 @@ func TestSettings(t *testing.T) {
 		"more than nothing":           good + "rounds: 0\n",
 		"none of the locations":       good + "connection-file: [east=" + west + "]\n",
 		"no such file":                good + "connection-file: [nowhere]\n",
+		"no callback URL":             good + "workflow-file: [west=" + west + "]\n",
 		"connection string can not":   good + "connection: nonsense\n",
 		"--webhook takes the URL":     good + "webhook: [hooks.example.com]\n",
 		"--listen here":               good + "listen: here\n",

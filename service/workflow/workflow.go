@@ -91,6 +91,7 @@ type Service struct {
 	mu     sync.Mutex
 	spaces map[string]*space      // by the name of the unit
 	called map[string]resource.ID // by the id in callback addresses
+	tails  map[string]tailed      // that are being brought back, by the name of the unit
 	listed bool                   // what is declared has been read once
 	err    error                  // why it could not
 

@@ -207,9 +207,7 @@ func (e *estate) workflowLine(w placed) WorkflowLine {
 			l.Standby = s.place.Name
 		}
 	}
-	if w.Stateless {
-		l.Moved = "runs under way are lost: nothing of a stateless run is recorded"
-	} else if len(w.Triggers) > 0 {
+	if len(w.Triggers) > 0 {
 		l.Moved += "; " + moved[w.Triggers[0].Source]
 	}
 	return l

@@ -56,7 +56,7 @@ func cleanFlows() Facts {
 		p.Documents = append(p.Documents,
 			Document{ID: sftp, Type: "Microsoft.Web/connections", Name: "sftp", Properties: map[string]any{"of": p.Name}},
 			Document{ID: shop, Type: "Microsoft.Web/sites", Name: "shop", Properties: map[string]any{}},
-			Document{ID: shop + "/config/appsettings", Type: "Microsoft.Web/sites/config", Name: "appsettings", Properties: map[string]any{"SHOPKEY": p.Name}})
+			Document{ID: shop + "/config/appsettings", Type: "Microsoft.Web/sites/config", Name: "appsettings", Properties: map[string]any{"names": []any{"SHOPKEY"}}})
 	}
 	for _, d := range f.Drills.Records[:2] {
 		d.Group, d.Config = "mirrored", "c2"
@@ -120,7 +120,7 @@ func workflowDefects() []defect {
 		{"taken-and-lost", flow(flowsA+logic+"take", func(w *Workflow) { w.Triggers[0].Takes = true }), nil, cleanFlows},
 		{"connection-missing", func(_ *Facts, _, east *Place) { east.drop("sftp", "Microsoft.Web/connections") }, nil, cleanFlows},
 		{"setting-missing", func(_ *Facts, _, east *Place) {
-			delete(east.document(shop+"/config/appsettings").Properties, "SHOPKEY")
+			east.document(shop + "/config/appsettings").Properties["names"] = []any{"Other"}
 		}, nil, cleanFlows},
 		{"identity-missing", flow(flowsA+logic+"order", func(w *Workflow) {
 			w.Needs = []WorkflowNeed{{Kind: needIdentity, Name: "orders", ID: flowsA + "/providers/Microsoft.ManagedIdentity/userAssignedIdentities/orders", Where: "identity"}}

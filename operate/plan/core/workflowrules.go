@@ -27,11 +27,11 @@ func workflowRules() []Rule {
 				}
 			}),
 		}, {
-			ID: "workflow-stateless", Severity: Warning, Title: "A stateless workflow is in a group", Needs: seen,
-			Fix: "Make {workflow} stateful if its runs are to go on after a failover of {group}: of a stateless run nothing is recorded, who called must call again.",
+			ID: "workflow-stateless", Severity: Info, Title: "A stateless workflow is in a group", Needs: seen,
+			Fix: "Nothing need be done: runs of {workflow} are recorded like those of others and go on after a failover of {group}. In Azure they would be lost; make it stateful before it goes there.",
 			check: grouped(func(_ *estate, w placed, say say) {
 				if w.Stateless {
-					say(fmt.Sprintf("%s is stateless: its runs end with the primary", w.describe()))
+					say(fmt.Sprintf("%s is stateless, and its runs go on all the same", w.describe()))
 				}
 			}),
 		}, {
@@ -313,11 +313,11 @@ func missing(id, kind, title, fix string) Rule {
 // has reports whether a location has what a workflow needs, as far as can be seen.
 func (p *Place) has(w placed, n WorkflowNeed) bool {
 	if n.Kind == needSetting {
-		d := p.document(w.Site + "/config/appsettings")
-		if d == nil || w.Site == "" {
-			return w.Site == ""
+		d, site := p.document(w.Site+"/config/appsettings"), p.document(w.Site)
+		if w.Site == "" || d == nil && site != nil && site.Properties["appSettings"] != nil {
+			return true // of no site, or where names are not shown
 		}
-		return slices.ContainsFunc(sortedKeys(d.Properties), func(name string) bool { return strings.EqualFold(name, n.Name) })
+		return d != nil && (d.Properties["names"] == nil || slices.ContainsFunc(d.texts("names"), func(name string) bool { return strings.EqualFold(name, n.Name) }))
 	}
 	return n.ID == "" || p.document(n.ID) != nil
 }

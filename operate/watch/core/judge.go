@@ -118,7 +118,7 @@ func (j *judge) data(name string, at Location) {
 		j.unknown(key + "/slow")
 		j.all = append(j.all, Condition{
 			Key: key, Severity: Critical, Location: name,
-			What: fmt.Sprintf("the location %s says that it is well, and no message goes through it: %s failed: %s", name, at.Data.Stage, at.Data.Err),
+			What: fmt.Sprintf("the location %s says that it is well, and %s", name, hit(at.Data)),
 			Do:   "clients are hit too: see its log; \"weir switch GROUP --to LOCATION\" moves a group in order",
 		})
 	case j.slow(at.Data):
@@ -129,6 +129,25 @@ func (j *judge) data(name string, at Location) {
 		})
 	}
 }
+
+// hit says what does not go through a location.
+func hit(p Probe) string {
+	if p.Stage == workflowStage {
+		return "its workflow does not answer as it should: " + p.Err
+	}
+	return fmt.Sprintf("no message goes through it: %s failed: %s", p.Stage, p.Err)
+}
+
+// missed says what did not go through the address of applications.
+func missed(p Probe) string {
+	if p.Stage == workflowStage {
+		return "a workflow does not answer as it should: " + p.Err
+	}
+	return fmt.Sprintf("a message did not go through: %s: %s", p.Stage, p.Err)
+}
+
+// workflowStage is the stage of a probe that calls a workflow.
+const workflowStage = "workflow"
 
 // follows reports whether a location passes clients on to a primary that is not known to
 // be well.
@@ -162,7 +181,7 @@ func (j *judge) probe(p Probe) {
 	case p.Err != "":
 		j.unknown("probe/slow")
 		j.all = append(j.all, Condition{
-			Key: "probe", Severity: Critical, What: fmt.Sprintf("a message did not go through: %s: %s", p.Stage, p.Err),
+			Key: "probe", Severity: Critical, What: missed(p),
 			Do: "clients are hit: see the other alarms, then \"weir group list\" at both locations; when those are well, the way to them (weir route, DNS)",
 		})
 	case j.slow(p):
