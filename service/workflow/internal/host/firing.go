@@ -293,7 +293,7 @@ func (t *tenure) enterRun(rt *replica.Turn, f *Firing, l *opening) error {
 	t.mu.Lock()
 	if !t.ended {
 		if f.Caller != nil && w.version.plan.Answers {
-			t.callers[w.number] = f.Caller
+			t.callers[w.number] = append(t.callers[w.number], f.Caller)
 		}
 		if f.Ended != nil {
 			t.endings[w.number] = f.Ended
@@ -319,32 +319,4 @@ func (t *tenure) enterRun(rt *replica.Turn, f *Firing, l *opening) error {
 	}
 	_ = t.post(w.number, next) // the mailbox of a run that begins has room
 	return nil
-}
-
-// Leave says that who waited for the answer of a run does so no more.
-func (h *Host) Leave(workflow, name string) {
-	t := h.current()
-	if t == nil {
-		return
-	}
-	number := h.numberOf(workflow, name)
-	t.mu.Lock()
-	waited := t.callers[number] != nil
-	delete(t.callers, number)
-	t.mu.Unlock()
-	if waited {
-		_ = t.post(number, input{Input: run.Input{Event: run.CallerLeft}})
-	}
-}
-
-// numberOf finds a run; 0: there is none.
-func (h *Host) numberOf(workflow, name string) (number uint64) {
-	h.unit.View(func() {
-		if w := h.ledger.Find(workflow); w != nil {
-			if r := w.Run(name); r != nil {
-				number = r.Number
-			}
-		}
-	})
-	return number
 }

@@ -184,9 +184,8 @@ func (w *worker) ready(in *input) error {
 	if in.start {
 		in.Event = run.Start
 		w.t.mu.Lock()
-		_, in.Waits = w.t.callers[w.number]
+		in.Waits = len(w.t.callers[w.number]) > 0 || w.depth > 0
 		w.t.mu.Unlock()
-		in.Waits = in.Waits || w.depth > 0
 	}
 	return nil
 }

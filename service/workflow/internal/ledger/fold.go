@@ -181,11 +181,22 @@ func (l *Ledger) foldBegan(f *folding, depth uint32) error {
 		return badFact("the run '%s' begins twice or is cut off", r.Name)
 	}
 	l.nextRun++
+	r.share()
 	if ref.Len > 0 {
 		r.blocks = append(r.blocks, l.blocks.add(ref, r))
 	}
 	l.addRun(r)
 	return nil
+}
+
+// share lets texts that are the same lie in memory once: many runs are kept.
+func (r *Run) share() {
+	if r.Tracking == r.Name {
+		r.Tracking = r.Name
+	}
+	if h := r.flow.history; len(h) > 0 && h[len(h)-1].Trigger == r.Trigger {
+		r.Trigger = h[len(h)-1].Trigger
+	}
 }
 
 // addRun enters a run that has not begun.

@@ -214,6 +214,7 @@ func (r *restoring) run(w *Workflow) error {
 	} else {
 		r.fail()
 	}
+	x.share()
 	if r.bad || w.byName[x.Name] != nil {
 		return badSnapshot("a run of '%s' is cut off or comes twice", w.Name)
 	}

@@ -33,7 +33,7 @@ type hand struct {
 	// The hands' lock guards these.
 	left int
 	ok   bool
-	asks bool // nobody tells when its runs end: they are asked
+	asks bool // nobody tells when its runs end: they are asked; of who keeps it
 }
 
 func newHand(item connector.Item, runs []string) *hand {
@@ -151,10 +151,14 @@ func (w *watch) keep(h *hand) {
 	defer hold.Stop()
 	ask := time.NewTimer(0)
 	defer ask.Stop()
+	gone := w.ctx.Done()
 	for done := false; !done; {
 		select {
 		case <-h.ended:
 			done = true
+		case <-gone: // of runs that were removed with their workflow nobody tells
+			gone, h.asks = nil, true
+			ask.Reset(0)
 		case <-w.t.ctx.Done():
 			return
 		case <-hold.C:
@@ -213,6 +217,8 @@ func (w *watch) ask(h *hand) {
 	for _, name := range h.runs {
 		info, err := w.t.m.Host.Run(w.t.ctx, w.workflow, name)
 		switch {
+		case fault.Is(err, fault.NotFound) && w.ctx.Err() != nil: // removed
+			w.hands.ended(name, run.Cancelled)
 		case fault.Is(err, fault.NotFound): // forgotten since
 			w.hands.ended(name, run.Succeeded)
 		case err == nil && info.Status.Ended():

@@ -179,6 +179,7 @@ func (w *watch) call(step connector.Step, d *declared, h *hooked) (run.Answer, *
 	ctx, cancel := context.WithTimeout(w.ctx, w.t.m.limits.CallTime)
 	defer cancel()
 	one := &connector.Call{Step: step, Type: h.Type, Kind: h.Kind, Options: h.Options, Inputs: in, Timeout: w.t.m.limits.CallTime, Who: w.who(d, h.Key, w.tries), Callback: h.Address}
+	one.Secure = !d.gone && (d.trigger.Runtime.SecureInputs || d.trigger.Runtime.SecureOutputs)
 	if step == connector.Unsubscribe {
 		one.URL = h.Place
 	}

@@ -12,6 +12,7 @@ import (
 
 	"weir/service/workflow/connector"
 	"weir/service/workflow/internal/expression"
+	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
 )
 
@@ -133,6 +134,24 @@ func TestSplit(t *testing.T) {
 		if n != 2 {
 			t.Errorf("%d looks while there was no room", n)
 		}
+	})
+}
+
+// What is split into more runs than ever may wait is said so, and nothing of it is lost.
+func TestSplitTooMuch(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		o.looks = func(w *connector.Watch) connector.Found {
+			return connector.Found{Status: 200, Items: []connector.Item{bodyOf([]any{"a", "b", "c"})}, Cursor: []byte("x")}
+		}
+		e.gain("east")
+		e.put("a", splits, func(v *host.View) { v.Runs, v.WaitingRuns = 1, 1 })
+		after(10 * time.Second)
+		if got := e.notes("a"); !strings.HasPrefix(got, "Failed SplitOnItemsLimitExceeded") {
+			t.Errorf("noted: %s", got)
+		}
+		e.put("a", splits, func(v *host.View) { v.WaitingRuns = 2 })
+		after(10 * time.Second)
+		expect(t, e.bodies("a"), "a b c")
 	})
 }
 
@@ -310,6 +329,21 @@ func TestItemsComeAgain(t *testing.T) {
 			t.Errorf("settled %s", q.told())
 		}
 		expect(t, e.bodies("w"), "a b c")
+	})
+}
+
+// What was in hand of a workflow that is removed is given back.
+func TestItemsOfAWorkflowThatIsRemoved(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		q := &queue{lock: 30 * time.Second}
+		o.looks = q.look
+		q.send("a")
+		e.gain("east")
+		e.put("w", pushed)
+		after(time.Minute)
+		e.remove("w")
+		after(5 * time.Second)
+		expect(t, q.told(), "a false")
 	})
 }
 

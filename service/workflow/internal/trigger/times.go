@@ -1,6 +1,7 @@
 package trigger
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -177,10 +178,14 @@ func (w *watch) window(d *declared, mem *memory, one schedule.Window, in any) er
 	return err
 }
 
-// stuck notes why a window cannot be fired. It is an error, so that it is tried again.
+// errStuck is of what cannot be fired as it is declared. It stays where it is, and is
+// noted whenever it is tried again.
+var errStuck = errors.New("the trigger cannot fire what it has")
+
+// stuck notes why something cannot be fired.
 func (w *watch) stuck(v fire.Verdict) error {
 	if err := w.note(v); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %s", v.Code, v.Message)
+	return fmt.Errorf("%w: %s: %s", errStuck, v.Code, v.Message)
 }
