@@ -60,6 +60,7 @@ func tools() []*cobra.Command {
 		plan.Command(app.Planning()),
 		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations(), bench.Workflow()),
 		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
+		app.ImportCommand(),
 	}
 }
 

@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"encoding/json"
+	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -43,4 +45,31 @@ func TestPeersAreFolded(t *testing.T) {
 	if p.sum(); p.RunsPerS != 3 || p.Keeps != "all" {
 		t.Errorf("%+v", p.PeerFigures)
 	}
+}
+
+// A small measurement, to see that every figure is there. None is judged.
+func TestEveryWorkflowFigureIsThere(t *testing.T) {
+	r, err := RunWorkflow(t.Context(), WorkflowOptions{
+		Binary: servertest.Binary(t), Dir: t.TempDir(), Rounds: 1, Runs: 60, InFlight: 16, Actions: 1000, Items: 200, Asks: 30, Waiting: 1000, Say: t.Logf,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asJSON, table strings.Builder
+	if err := errors.Join(r.print(&asJSON, true), r.print(&table, false)); err != nil {
+		t.Fatal(err)
+	}
+	var figures map[string]any
+	if err := json.Unmarshal([]byte(asJSON.String()), &figures); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"runs_per_s", "run_p99_ms", "actions_per_s", "foreach_s", "answer_p50_ms", "raw_journal_per_s", "waiting"} {
+		if v, ok := figures[key]; !ok || v == 0. {
+			t.Errorf("%s is %v", key, v)
+		}
+	}
+	if r.Waiting.RestartS <= 0 || r.Waiting.Runs != 1000 {
+		t.Errorf("%+v", r.Waiting)
+	}
+	t.Logf("\n%s", &table)
 }

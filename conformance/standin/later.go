@@ -83,6 +83,16 @@ func (s *Service) hook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
+// leave ends a subscription. It is another half of the same action, so it has the same key.
+func (s *Service) leave(w http.ResponseWriter, r *http.Request) {
+	c := s.record(r)
+	s.mu.Lock()
+	c.Key += " leave"
+	s.mu.Unlock()
+	s.said(c, ledger.Done)
+	w.WriteHeader(http.StatusOK)
+}
+
 // callBack calls until somebody takes it, or says that nobody waits for it any more.
 func (s *Service) callBack(url, token string, after time.Duration) {
 	call := s.options.Call

@@ -16,6 +16,7 @@
 //	POST /call/{workflow}/{action}?token=&run=&item=    carried out; {"token", "item", "run"}
 //	POST /slow/{workflow}/{action}?...                  the same, later: 202, Location
 //	POST /hook/{workflow}/{action}?...&callback=        a subscription: the callback is called
+//	POST /leave/{workflow}/{action}?...                 its end, never refused
 //	POST /call/bench                                    carried out, and nothing is written down
 //	GET  /items/{source}?after=N                        [{"n": N+1}, ...] and Location, or 202
 //
@@ -94,6 +95,7 @@ func New(o Options) *Service {
 	mux.HandleFunc("POST /slow/{workflow}/{action}", s.begin)
 	mux.HandleFunc("GET /slow/{id}", s.ask)
 	mux.HandleFunc("POST /hook/{workflow}/{action}", s.hook)
+	mux.HandleFunc("POST /leave/{workflow}/{action}", s.leave)
 	mux.HandleFunc("GET /items/{source}", s.poll)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.wrong(fmt.Sprintf("%s %s", r.Method, r.URL.Path))
@@ -256,11 +258,16 @@ func (s *Service) poll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	last := min(s.items[source], after+itemsMax)
+	there := s.items[source]
 	s.mu.Unlock()
+	last := min(there, after+itemsMax)
 	next := max(after, last)
+	again := "1"
+	if last < there {
+		again = "0" // at once: there is more
+	}
 	w.Header().Set("Location", fmt.Sprintf("http://%s/items/%s?after=%d", r.Host, source, next))
-	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Retry-After", again)
 	w.Header().Set("Content-Type", "application/json")
 	if next == after {
 		w.WriteHeader(http.StatusAccepted)

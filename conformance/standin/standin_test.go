@@ -110,7 +110,7 @@ func TestItemsStay(t *testing.T) {
 // A callback is tried until it is taken.
 func TestHooksAreCalledBack(t *testing.T) {
 	taken, tries := make(chan string), 0
-	_, at := raised(t, Options{Call: func(url string, body []byte) (int, error) {
+	s, at := raised(t, Options{Call: func(url string, body []byte) (int, error) {
 		if tries++; tries < 3 {
 			return 503, nil
 		}
@@ -119,6 +119,9 @@ func TestHooksAreCalledBack(t *testing.T) {
 	}})
 	if resp, _ := do(t, "POST", at+"/hook/w/a?token=t&callback=http%3A%2F%2Fthere", 1); resp == nil || resp.StatusCode != 200 {
 		t.Fatalf("%v", resp)
+	}
+	if resp, _ := do(t, "POST", at+"/leave/w/b?token=t", 1); resp == nil || resp.StatusCode != 200 || s.Calls()[1].Key != "key leave" {
+		t.Errorf("%v %+v", resp, s.Calls())
 	}
 	select {
 	case what := <-taken:

@@ -47,7 +47,7 @@ func flowShapes() []ledger.Shape {
 		{Workflow: flowAnswer, Steps: []ledger.Step{{Action: "First"}, {Action: "Second", After: "First"}}},
 		{Workflow: flowLoop, Steps: []ledger.Step{{Action: "Begin"}, {Action: "Each", Items: loopItems, After: "Begin"}, {Action: "End", After: "Each"}}},
 		{Workflow: flowTimer, Steps: []ledger.Step{{Action: "Begin"}, {Action: "End", After: "Begin", Pause: delayMs}}},
-		{Workflow: flowHook, Steps: []ledger.Step{{Action: "Wait"}, {Action: "End", After: "Wait"}}},
+		{Workflow: flowHook, Steps: []ledger.Step{{Action: "Wait"}, {Action: "Leave", After: "Wait"}, {Action: "End", After: "Leave"}}},
 		{Workflow: flowAsync, Steps: []ledger.Step{{Action: "Slow"}, {Action: "End", After: "Slow"}}},
 		{Workflow: flowParent, Steps: []ledger.Step{{Action: "Begin"}, {Action: "End", After: "Begin"}}},
 		{Workflow: flowChild, Within: flowParent, Steps: []ledger.Step{{Action: "Only"}}},
@@ -71,9 +71,13 @@ func flowEstate(standIn string) []server.Resource {
 	each["inputs"].(object)["uri"] = each["inputs"].(object)["uri"].(string) + "&item=@{items('Loop')}"
 	hook := call(flowHook, "Wait", "")["inputs"].(object)
 	hook["uri"] = w.uri("hook", flowHook, "Wait", token) + "&callback=@{encodeUriComponent(listCallbackUrl())}"
+	// Who is not waited for any more can not be answered; the run goes on all the same.
+	second := call(flowAnswer, "Second", "")
+	second["runAfter"] = object{"Response": whatever}
+	answered := object{"type": "Compose", "runAfter": object{"Response": whatever}, "inputs": token}
 	return []server.Resource{
 		server.Workflow(flowAnswer, definition(asked, object{
-			"First": call(flowAnswer, "First", ""), "Response": response("First"), "Second": call(flowAnswer, "Second", "Response"),
+			"First": call(flowAnswer, "First", ""), "Response": response("First"), "Second": second,
 		})),
 		server.Workflow(flowLoop, definition(asked, object{
 			"Begin": call(flowLoop, "Begin", ""),
@@ -87,13 +91,15 @@ func flowEstate(standIn string) []server.Resource {
 			"End":   call(flowTimer, "End", "Delay"),
 		})),
 		server.Workflow(flowHook, definition(asked, object{
-			"Wait": object{"type": "HttpWebhook", "runAfter": object{}, "inputs": object{"subscribe": hook}},
-			"End":  call(flowHook, "End", "Wait"),
+			"Wait": object{"type": "HttpWebhook", "runAfter": object{}, "inputs": object{
+				"subscribe": hook, "unsubscribe": object{"method": "POST", "uri": w.uri("leave", flowHook, "Leave", token)},
+			}},
+			"End": call(flowHook, "End", "Wait"),
 		})),
 		server.Workflow(flowAsync, definition(asked, object{
 			"Slow": w.http("slow", flowAsync, "Slow", token, ""), "End": call(flowAsync, "End", "Slow"),
 		})),
-		server.Workflow(flowChild, definition(asked, object{"Only": call(flowChild, "Only", ""), "Response": response("Only")})),
+		server.Workflow(flowChild, definition(asked, object{"Only": call(flowChild, "Only", ""), "Response": response("Only"), "Answered": answered})),
 		server.Workflow(flowParent, definition(asked, object{
 			"Begin": call(flowParent, "Begin", ""),
 			"Child": object{"type": "Workflow", "runAfter": runAfter("Begin"), "inputs": object{
@@ -126,6 +132,9 @@ func (w world) http(how, flow, action, token, after string) object {
 		"retryPolicy": object{"type": "fixed", "count": retriesEach, "interval": fmt.Sprintf("PT%dS", retrySeconds)},
 	}}
 }
+
+// whatever became of an action.
+var whatever = []any{"Succeeded", "Failed", "Skipped", "TimedOut"}
 
 func runAfter(action string) object {
 	if action == "" {

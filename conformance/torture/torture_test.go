@@ -99,3 +99,37 @@ func TestDrawnClocks(t *testing.T) {
 		t.Errorf("%d ahead and %d behind by more than a minute, of 1000", ahead, behind)
 	}
 }
+
+// A short torture of workflows; `weir torture workflow` is the long one.
+func TestTortureOfWorkflows(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		kills int
+		mode  string
+		only  []string
+	}{
+		{"one server", 4, "", nil},
+		{"two locations", 2, "sync", []string{"planned switch", "the primary is killed"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			began := time.Now()
+			say := func(format string, args ...any) {
+				t.Logf("%5.1fs %s", time.Since(began).Seconds(), fmt.Sprintf(format, args...))
+			}
+			report, err := Run(context.Background(), Options{
+				Binary: servertest.Binary(t), Nodes: 1, Kills: c.kills, Mode: c.mode, Only: c.only, Seed: 20, Workflows: true, Alone: true, FlowRate: 5, Say: say,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var table strings.Builder
+			if err := report.print(&table, false); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("\n%s", table.String())
+			if !report.Good() || report.Kills != c.kills {
+				t.Errorf("%d kills, violations: %v", report.Kills, report.Workflows.Counts)
+			}
+		})
+	}
+}

@@ -232,6 +232,15 @@ func TestDeclareSite(t *testing.T) {
 	if err != nil || list["properties"].(map[string]any)["D"] != "4" {
 		t.Errorf("%v, %v", list, err)
 	}
+	configType, _ := r.Types().Lookup(typeSiteConfig)
+	config, _ := r.Get(t.Context(), resource.MustID(group+"/providers/Microsoft.Web/sites/shop/config/appsettings"))
+	seen, _ := json.Marshal(configType.Redact(config))
+	if !strings.Contains(string(seen), `"names":["A","D"]`) || strings.Contains(string(seen), "hush") {
+		t.Errorf("the settings are shown as %s", seen)
+	}
+	if same, err := declare(t, r, string(seen)); err != nil || same.String("settings") != config.String("settings") {
+		t.Errorf("put back: %v, %v", same.Properties, err)
+	}
 	// What was shown and is put back changes no setting.
 	shown, _ := json.Marshal(typ.Redact(site))
 	back, err := declare(t, r, string(shown))

@@ -81,7 +81,7 @@ func (s *Service) callbackURL(sp *space) func(host.Callback) string {
 		return nil
 	}
 	return func(c host.Callback) string {
-		return s.caller(sp, c.Workflow, c.Secret, c.Keys).Action(c.Run, c.Action, callback.Place{Number: c.Number, Frame: c.At.Frame, Node: c.At.Node}).String()
+		return s.caller(sp, c.Workflow, c.Secret, c.Keys).Action(c.Run, c.Action, callback.Place{Frame: c.At.Frame, Node: c.At.Node}).String()
 	}
 }
 

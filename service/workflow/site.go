@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -68,6 +69,7 @@ func siteTypes() []*resource.Type {
 		Fields: []resource.Field{
 			{Name: "content", Kind: resource.JSON, Description: "The content of connections.json or parameters.json."},
 			{Name: "settings", Kind: resource.Secret, Description: "Settings, as the text of a JSON object; properties of appsettings are put here."},
+			{Name: "names", Kind: resource.List, Element: &resource.Field{Name: "name", Kind: resource.String}, Description: "The names of the settings, given by the server."},
 		},
 		Prepare: prepareConfig,
 		Actions: []resource.Action{{Name: "list", Description: "Shows the settings.", Run: func(_ resource.ActionContext, d resource.Document, _ map[string]any) (map[string]any, error) {
@@ -181,6 +183,13 @@ func prepareSiteWorkflow(d, _ *resource.Document, _ resource.PrepareContext) err
 func prepareConfig(d, old *resource.Document, _ resource.PrepareContext) error {
 	given := d.Properties
 	_, settled := given["settings"].(string)
+	if _, shown := given["names"].([]any); shown && !settled { // what was shown, put back
+		delete(given, "names")
+		if len(given) == 0 && old != nil {
+			d.Properties = old.Clone().Properties
+			return nil
+		}
+	}
 	_, content := given["content"]
 	if len(given) == 0 && old != nil {
 		return nil
@@ -192,7 +201,15 @@ func prepareConfig(d, old *resource.Document, _ resource.PrepareContext) error {
 	d.Properties = map[string]any{}
 	switch {
 	case strings.EqualFold(d.Name(), "appsettings") && !settled:
-		return seal(d, "settings", given)
+		var names []any
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			names = append(names, name)
+		}
+		if err := seal(d, "settings", given); err != nil {
+			return err
+		}
+		d.Properties["names"] = names
+		return nil
 	case !strings.EqualFold(d.Name(), "appsettings") && !content:
 		given = map[string]any{"content": raw}
 	}

@@ -109,8 +109,6 @@ type Who struct {
 	ActionTracking string
 	// RunTracking is the run's own, that correlates what its actions do.
 	RunTracking string
-	// Depth counts the workflows that started each other up to this one.
-	Depth int
 }
 
 // Answer is how an attempt went: Status, Headers and Body of what speaks HTTP, Outputs
@@ -162,6 +160,9 @@ type Item struct {
 	// Key names the item as long as it may come again before it was settled: an item whose
 	// key has a run already starts no other.
 	Key string
+	// Taken is called once the item's runs are recorded, and again when it comes again by
+	// its key; when it gives no error the item comes no more. Nil: nothing is done then.
+	Taken func(ctx context.Context) error
 	// Settle is called when the run has ended and that is durable: done says that it
 	// succeeded. Nil: there is nothing to settle. After a restart the item comes again and
 	// is settled then.

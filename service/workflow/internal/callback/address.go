@@ -103,30 +103,27 @@ func (c Caller) below(parts ...string) string {
 	return path
 }
 
-// Place is where in a run an action waits.
-type Place struct {
-	Number      uint64 // the run's
-	Frame, Node uint32
-}
+// Place is where in its run an action waits.
+type Place struct{ Frame, Node uint32 }
 
 // String writes it for an address.
 func (p Place) String() string {
-	return strconv.FormatUint(p.Number, 36) + "." + strconv.FormatUint(uint64(p.Frame), 36) + "." + strconv.FormatUint(uint64(p.Node), 36)
+	return strconv.FormatUint(uint64(p.Frame), 36) + "." + strconv.FormatUint(uint64(p.Node), 36)
 }
 
 // ParsePlace reads what String wrote.
 func ParsePlace(s string) (p Place, ok bool) {
-	parts := strings.Split(s, ".")
-	if len(parts) != 3 {
+	frame, node, ok := strings.Cut(s, ".")
+	if !ok {
 		return p, false
 	}
-	var numbers [3]uint64
-	for i, bits := range [3]int{64, 32, 32} {
-		n, err := strconv.ParseUint(parts[i], 36, bits)
-		if err != nil || strconv.FormatUint(n, 36) != parts[i] {
+	var numbers [2]uint32
+	for i, text := range [2]string{frame, node} {
+		n, err := strconv.ParseUint(text, 36, 32)
+		if err != nil || strconv.FormatUint(n, 36) != text {
 			return p, false
 		}
-		numbers[i] = n
+		numbers[i] = uint32(n)
 	}
-	return Place{numbers[0], uint32(numbers[1]), uint32(numbers[2])}, true
+	return Place{numbers[0], numbers[1]}, true
 }

@@ -44,7 +44,7 @@ func TestAddresses(t *testing.T) {
 		{"relative path", "http://localhost:8080/workflows/" + id + "/triggers/manual/paths/invoke/orders/{id}?api-version=2016-10-01&se=2026-03-01T13%3A00%3A00.0000000Z&sp=", consumption.Trigger("manual", "/orders/{id}", Secondary, now.Add(time.Hour)), "/triggers/manual/run"},
 		{"version", "http://localhost:8080/workflows/" + id + "/versions/0858/triggers/manual/paths/invoke?", consumption.VersionTrigger("0858", "manual", "", Primary, time.Time{}), "/versions/0858/triggers/manual/run"},
 		{"standard", "https://app:443/api/my%20orders/triggers/manual/invoke?api-version=2022-05-01&app=shop&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=", standard.Trigger("manual", "", Primary, time.Time{}), "/triggers/manual/run"},
-		{"action", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/actions/Wait%20for%20it/run?api-version=2016-10-01&at=7.1.z&sp=", consumption.Action("0858CU00", "Wait for it", Place{7, 1, 35}), "/runs/0858CU00/actions/Wait for it/run"},
+		{"action", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/actions/Wait%20for%20it/run?api-version=2016-10-01&at=1.z&sp=", consumption.Action("0858CU00", "Wait for it", Place{1, 35}), "/runs/0858CU00/actions/Wait for it/run"},
 		{"content", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/contents/a-b?api-version=2016-10-01&se=", consumption.Content("0858CU00", "a-b", now.Add(time.Minute)), "/runs/0858CU00/contents/a-b/read"},
 	} {
 		if s := c.got.String(); !strings.HasPrefix(s, c.want) {
@@ -54,7 +54,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if at, err := signer().Check(queries(t, consumption.Action("r", "a", Place{7, 1, 35})), "/runs/r/actions/a/run", now); err != nil || at != "7.1.z" {
+	if at, err := signer().Check(queries(t, consumption.Action("r", "a", Place{1, 35})), "/runs/r/actions/a/run", now); err != nil || at != "1.z" {
 		t.Errorf("the place is %q, %v", at, err)
 	}
 }
@@ -89,7 +89,7 @@ func TestRefusals(t *testing.T) {
 		{"another trigger", Caller{Signer: signer(), Endpoint: "http://h"}.Trigger("other", "", Primary, until).Queries, now, "is for '/triggers/other/run' and not for '/triggers/manual/run'"},
 		{"longer", with("se", "2036-03-01T13:00:00.0000000Z"), now, "not valid."},
 		{"for ever", without("se"), now, "not valid."},
-		{"another place", with("at", "1.1.1"), now, "not valid."},
+		{"another place", with("at", "1.1"), now, "not valid."},
 		{"another version", with("sv", "2.0"), now, "the version of the signature is 1.0"},
 		{"twice", url.Values{"sig": {"a", "b"}}, now, "sig is given 2 times"},
 		{"regenerated", Caller{Signer: older, Endpoint: "http://h"}.Trigger("manual", "", Primary, until).Queries, now, "was regenerated"},
@@ -116,7 +116,7 @@ func TestNothingCanBeChanged(t *testing.T) {
 	lots := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		s := Signer{Secret: []byte(fmt.Sprint(lots.Uint64())), Primary: lots.Uint64N(3), Secondary: lots.Uint64N(3), Workflow: ID(fmt.Sprint(lots.Uint64()))}
-		g := Grant{Path: TriggerRun(fmt.Sprint("t", lots.IntN(9))), Place: Place{lots.Uint64N(99), lots.Uint32N(99), lots.Uint32N(99)}.String()}
+		g := Grant{Path: TriggerRun(fmt.Sprint("t", lots.IntN(9))), Place: Place{lots.Uint32N(99), lots.Uint32N(99)}.String()}
 		if lots.IntN(2) == 0 {
 			g.Expires = now.Add(time.Hour)
 		}
@@ -163,8 +163,8 @@ func FuzzCheck(f *testing.F) {
 
 // FuzzParsePlace: what is read is written the same.
 func FuzzParsePlace(f *testing.F) {
-	f.Add("7.1.z")
-	f.Add("1..1")
+	f.Add("1.z")
+	f.Add("1.")
 	f.Fuzz(func(t *testing.T, s string) {
 		if p, ok := ParsePlace(s); ok && p.String() != s {
 			t.Fatalf("%q is read as %v", s, p)

@@ -163,7 +163,7 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	w.secret, w.keys = h.keysOf(v.Name)
 	e := w.env(0)
 	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
-	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil}
+	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || asksLater(name)}
 	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}
 	l.out = run.Advance(w.state, v.plan, e, in)
 	if l.out.Err == nil {

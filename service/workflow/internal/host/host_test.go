@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/kernel/journal/journaltest"
 	"weir/kernel/replica"
 	"weir/kernel/replica/replicatest"
 	"weir/service/workflow/connector"
@@ -49,6 +50,7 @@ type stage struct {
 	t     testing.TB
 	at    *replicatest.Location
 	unit  *replica.Unit
+	node  *journaltest.Node
 	world *world
 	limit Limits
 	end   func()
@@ -67,7 +69,8 @@ func (s *stage) open() {
 	s.must(err)
 	s.Host = New(Options{Unit: "unit", Scope: "/g", Location: "here", Connectors: set, Limits: s.limit, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	o := s.at.Options("n1", s.Machine())
-	o.OnGain, o.OnWake = s.Gained, s.Woken
+	s.node = s.at.Log.Node()
+	o.Log, o.OnGain, o.OnWake = s.node, s.Gained, s.Woken
 	s.unit = replica.New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	wait := s.Start(ctx, s.unit)

@@ -73,7 +73,7 @@ func (t *tenure) end() {
 	}
 	t.mu.Unlock()
 	for _, c := range callers {
-		answer(c, Reply{Status: 503, Code: "ServiceUnavailable", Message: "The workflow moves to another node; its run goes on there. Try again."})
+		answer(c, Reply{Status: 503, Code: codeMoved, Message: "The workflow moves to another node; its run goes on there. Try again."})
 	}
 }
 

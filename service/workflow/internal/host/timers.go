@@ -85,7 +85,7 @@ func (t *tenure) takeUp() {
 				return
 			}
 			open = append(open, r.Number)
-			if r.State().Caller == run.CallerWaits {
+			if r.State().Caller == run.CallerWaits && !asksLater(r.Name) {
 				left = append(left, r.Number)
 			}
 		})

@@ -186,6 +186,7 @@ func (w *worker) ready(in *input) error {
 		w.t.mu.Lock()
 		_, in.Waits = w.t.callers[w.number]
 		w.t.mu.Unlock()
+		in.Waits = in.Waits || asksLater(w.name)
 	}
 	return nil
 }

@@ -50,6 +50,9 @@ type Limits struct {
 	PollInterval     time.Duration
 	RetryAfterMax    time.Duration
 	RetriesMax       int
+	ContentBytesMax  int // of the inputs, or the outputs, of an action
+	ActionBytesMax   int // of both together
+	VariableBytesMax int
 	ExpressionBudget expression.Budget
 }
 
@@ -57,6 +60,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	StepsPerAdvance: 500, ForeachItemsMax: 100_000, Repetitions: 20, UntilCount: 60, UntilCountMax: 5_000, UntilTimeout: time.Hour,
 	RequestTimeout: 2 * time.Minute, WaitMax: 90 * 24 * time.Hour, PollInterval: 20 * time.Second, RetryAfterMax: 24 * time.Hour, RetriesMax: 90,
+	ContentBytesMax: 104_857_600, ActionBytesMax: 209_715_200, VariableBytesMax: 104_857_600,
 }
 
 func (l Limits) orDefault() Limits {
@@ -77,6 +81,9 @@ func (l Limits) orDefault() Limits {
 	set(&d.UntilCount, l.UntilCount)
 	set(&d.UntilCountMax, l.UntilCountMax)
 	set(&d.RetriesMax, l.RetriesMax)
+	set(&d.ContentBytesMax, l.ContentBytesMax)
+	set(&d.ActionBytesMax, l.ActionBytesMax)
+	set(&d.VariableBytesMax, l.VariableBytesMax)
 	span(&d.UntilTimeout, l.UntilTimeout)
 	span(&d.RequestTimeout, l.RequestTimeout)
 	span(&d.WaitMax, l.WaitMax)
@@ -312,6 +319,7 @@ func (f failure) payload() Payload {
 // acted ends an action that needed nothing outside.
 func (m *machine) acted(i *instance, f *Fact) {
 	f.Kind, f.At = Acted, i.place()
+	m.fit(i, f)
 	m.emit(f)
 	m.done(i)
 }
@@ -330,6 +338,7 @@ func (m *machine) fails(i *instance, inputs Payload, why failure) {
 
 func (m *machine) ended(i *instance, f *Fact) {
 	f.Kind, f.At = Ended, i.place()
+	m.fit(i, f)
 	m.emit(f)
 	m.done(i)
 }

@@ -59,6 +59,10 @@ func (m *machine) foreach(i *instance, n *node) {
 	case len(items) == 0:
 		m.acted(i, &Fact{Status: Succeeded, Code: codeNone, Inputs: value(items)})
 	default:
+		if why := m.tooLarge(n, value(items), Payload{}, 0); why.given() {
+			m.fails(i, Payload{}, why)
+			return
+		}
 		m.emit(&Fact{Kind: Counted, At: i.place(), Count: int32(len(items)), Inputs: value(items)})
 		m.push(nextItems, i.place())
 	}

@@ -154,6 +154,10 @@ func (m *machine) call(i *instance, n *node) {
 	if m.err != nil {
 		return
 	}
+	if why := m.tooLarge(n, value(inputs), Payload{}, 0); why.given() {
+		m.fails(i, Payload{}, why)
+		return
+	}
 	f := &Fact{Kind: Attempted, At: i.place(), Attempt: 1, Inputs: value(inputs), Deadline: m.now + deadline.Microseconds()}
 	m.emit(f)
 	m.try(i, n, inputs)
@@ -328,6 +332,7 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 		return
 	}
 	// Who does not answer an unsubscribe does not hold the run for long.
+	m.fit(i, f)
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.e.Limits.RequestTimeout.Microseconds()
 	m.emit(f)
 	m.unsubscribe(i, inputs)

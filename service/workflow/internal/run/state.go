@@ -25,6 +25,7 @@ type State struct {
 	serial uint32
 	live   []any // variables as values, when known
 	known  []bool
+	sizes  []int // of variables, -1 when not known
 
 	pending []task // what is to be looked at; lost with the state, found again by Recover
 }
@@ -309,6 +310,9 @@ func (s *State) vary(f *Fact, i *instance) error {
 		v.parts = append(v.parts, part{f.Op, ref})
 		if at := int(f.Variable) + k; at < len(s.known) {
 			s.known[at] = s.known[at] && f.Op != OpSet
+		}
+		if at := int(f.Variable) + k; at < len(s.sizes) && f.Op != OpAppend {
+			s.sizes[at] = -1
 		}
 	}
 	return nil

@@ -200,14 +200,22 @@ func (m *machine) variable(i *instance, n *node) {
 	}
 	f.Inputs = value(o.With("value", x))
 	after := applied(old, f.Op, x, m.p.variables[v].kind)
+	size := m.grown(v, old, x, after, f.Op)
+	if most := m.e.Limits.VariableBytesMax; size > most {
+		m.fails(i, Payload{}, failure{codeVariableTooLarge, fmt.Sprintf("The variable '%s' has size of more than '%d' bytes. This exceeded the maximum size '%d' configured.", m.p.variables[v].name, size, most)})
+		return
+	}
 	if f.Op != OpSet && len(m.s.vars[v].parts) >= partsMax {
 		// Written whole, so that a variable is never more than so many parts.
 		f.Op, f.Flag, f.Outputs = OpSet, true, value(expression.NewObject("name", m.p.variables[v].name, "value", after))
 	}
-	m.acted(i, f)
+	if m.acted(i, f); f.Status != Succeeded {
+		return
+	}
 	if int(v) < len(m.s.known) {
 		m.s.live[v], m.s.known[v] = after, true
 	}
+	m.s.sizes[v] = size
 }
 
 func numeric(v any) bool {

@@ -1,8 +1,10 @@
 package trigger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/fire"
 	"weir/service/workflow/internal/host"
+	"weir/service/workflow/internal/ledger"
 	"weir/service/workflow/internal/run"
 	"weir/service/workflow/internal/schedule"
 )
@@ -21,21 +24,63 @@ import (
 type Message struct {
 	// Batch is the name of its configuration, Partition what it is gathered by.
 	Batch, Partition string
-	// ID names the message; of two that wait with the same ID and Key only the first counts.
+	// ID names the message. Key is of who sends it: of two with the same ID and Key only the
+	// first counts, as far as doneMax.
 	ID, Key string
 	Content any
 }
 
-// batched is what a Batch trigger remembers of itself. Its messages lie in slots, each
-// remembered as if it were a trigger of its own: one is recorded when it comes, and all
-// of a batch are let go of in one step with the run, by Released.
+// batched is what a Batch trigger remembers of itself: when each batch that recurs is
+// let go. Its messages lie in slots, each remembered as if it were a trigger of its own:
+// one is recorded when it comes, and those of a batch are emptied in one step with the
+// run that they become. So they are in the memory of every replica, and bounded.
 type batched struct {
-	// Released says up to which message each partition was let go.
-	Released map[string]uint64 `json:"released,omitempty"`
-	Last     uint64            `json:"last,omitempty"`
-	// Next is when each batch that recurs is let go.
 	Next map[string]time.Time `json:"next,omitempty"`
+	// Done are the prints of the last messages that were let go, eight bytes each: they may
+	// be sent again by who has not heard that they are durable.
+	Done []byte `json:"done,omitempty"`
 }
+
+// doneMax is how many messages that were let go are known when they are sent again.
+const doneMax = 1_000
+
+// done says that a message was let go before.
+func (b *batched) done(id, key string) bool {
+	if b == nil || key == "" {
+		return false
+	}
+	one := messagePrint(id, key)
+	for k := 0; k+8 <= len(b.Done); k += 8 {
+		if bytes.Equal(b.Done[k:k+8], one) {
+			return true
+		}
+	}
+	return false
+}
+
+// with gives the memory with messages that were let go.
+func (b *batched) with(taken []*slot) *batched {
+	next := &batched{}
+	if b != nil {
+		*next = *b
+	}
+	next.Done = slices.Clone(next.Done)
+	for _, s := range taken {
+		if s.Key != "" {
+			next.Done = append(next.Done, messagePrint(s.ID, s.Key)...)
+		}
+	}
+	next.Done = next.Done[max(0, len(next.Done)-8*doneMax):]
+	return next
+}
+
+func messagePrint(id, key string) []byte {
+	sum := sha256.Sum256([]byte(id + "\x00" + key))
+	return sum[:8]
+}
+
+// emptySlot is what is remembered of a slot whose message was let go.
+const emptySlot = "-"
 
 // slot is a message as it is remembered.
 type slot struct {
@@ -61,51 +106,39 @@ type batches struct {
 	size int64
 }
 
-// slotName is what a slot is remembered under: no trigger of a definition has such a name.
-func (w *watch) slotName(at int) string { return fmt.Sprintf("%s\x00%05d", w.trigger, at) }
+// slotMark stands in the name that a slot is remembered under, and in no trigger's.
+const slotMark = "\x00"
 
-// slotsGap is how many unused slots in a row end the reading of them.
-const slotsGap = 1
+func (w *watch) slotName(at int) string { return fmt.Sprintf("%s%s%05d", w.trigger, slotMark, at) }
 
 // load reads the slots, once in an ownership.
-func (w *watch) load(mem *memory) error {
+func (w *watch) load() error {
 	b := &w.gathered
 	if b.read {
 		return nil
 	}
-	if mem.Batch == nil {
-		mem.Batch = &batched{}
-	}
-	*b = batches{last: mem.Batch.Last}
-	for empty := 0; b.next < w.t.m.limits.BatchMessages; b.next++ {
+	*b = batches{}
+	for ; ; b.next++ {
 		info, err := w.t.m.Host.Trigger(w.workflow, w.slotName(b.next))
 		if err != nil {
 			return err
 		}
-		if len(info.Memory) == 0 {
-			if empty++; empty >= slotsGap {
-				break
-			}
+		switch string(info.Memory) {
+		case "": // slots are used from the first on, and stay
+			slices.SortFunc(b.all, func(x, y *slot) int { return cmp.Compare(x.Number, y.Number) })
+			b.read = true
+			return nil
+		case emptySlot:
 			b.free = append(b.free, b.next)
 			continue
 		}
 		s := &slot{at: b.next}
-		if string(info.Memory) != "-" {
-			if err := json.Unmarshal(info.Memory, s); err != nil {
-				return fmt.Errorf("read a message of a batch: %w", err)
-			}
-		}
-		if s.Number == 0 || s.Number <= mem.Batch.Released[s.group()] {
-			b.free = append(b.free, b.next)
-			continue
+		if err := json.Unmarshal(info.Memory, s); err != nil {
+			return fmt.Errorf("read a message of a batch: %w", err)
 		}
 		b.add(s)
 	}
-	slices.SortFunc(b.all, func(x, y *slot) int { return cmp.Compare(x.Number, y.Number) })
-	b.read = true
-	return nil
 }
-
 func (b *batches) add(s *slot) {
 	b.all = append(b.all, s)
 	b.last = max(b.last, s.Number)
@@ -138,8 +171,11 @@ func (m *Manager) Send(ctx context.Context, workflow, trigger string, one Messag
 	if err != nil {
 		return err
 	}
-	if err := w.load(mem); err != nil {
+	if err := w.load(); err != nil {
 		return err
+	}
+	if mem.Batch.done(one.ID, one.Key) {
+		return nil
 	}
 	if err := w.put(ctx, one); err != nil {
 		return err
@@ -217,7 +253,7 @@ func (w *watch) batch(d *declared, mem *memory) (time.Time, error) {
 	if failed != nil {
 		return time.Time{}, w.note(*failed)
 	}
-	if err := w.load(mem); err != nil {
+	if err := w.load(); err != nil {
 		return time.Time{}, err
 	}
 	if mem.Batch == nil {
@@ -311,37 +347,28 @@ func (w *watch) fireBatch(d *declared, mem *memory, in any, c fire.Batch, group 
 	if v.Status == run.Failed {
 		return w.stuck(v)
 	}
-	last := taken[len(taken)-1].Number
 	next := *mem
-	batch := *mem.Batch
-	batch.Released, batch.Last = map[string]uint64{}, max(b.last, batch.Last)
-	for k, n := range mem.Batch.Released {
-		batch.Released[k] = n
+	next.Batch = mem.Batch.with(taken)
+	f := w.firing(v, in)
+	f.Also = func(l *ledger.Ledger, t ledger.Turn) error {
+		for _, s := range taken {
+			if err := l.SetTrigger(t, w.workflow, w.slotName(s.at), 0, []byte(emptySlot)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	batch.Released[group] = last
-	next.Batch = &batch
-	if _, err := w.commit(inputs(w.firing(v, in), in), &next, time.Time{}); err != nil {
+	if _, err := w.commit(f, &next, time.Time{}); err != nil {
+		b.read = fault.Is(err, fault.TooManyRequests) // else what was recorded is read again
 		return err
 	}
 	*mem = next
 	b.all = slices.DeleteFunc(b.all, func(s *slot) bool { return slices.Contains(taken, s) })
-	b.size -= size
-	return w.sweepSlots(mem, group, taken)
-}
-
-// sweepSlots empties the slots of messages that were let go, so that nothing needs to be
-// remembered about their partition.
-func (w *watch) sweepSlots(mem *memory, group string, taken []*slot) error {
 	for _, s := range taken {
-		if _, err := w.t.m.Host.Fire(w.ctx, host.Firing{Workflow: w.workflow, Trigger: w.slotName(s.at), SetMemory: true, Memory: []byte("-")}); err != nil {
-			w.gathered.read = false
-			return err
-		}
-		w.gathered.free = append(w.gathered.free, s.at)
+		b.free = append(b.free, s.at)
 	}
-	delete(mem.Batch.Released, group)
-	_, err := w.commit(noFiring, mem, time.Time{})
-	return err
+	b.size -= size
+	return nil
 }
 
 // releaseAll lets go of everything, because a person asks for it.
@@ -356,11 +383,8 @@ func (w *watch) releaseAll(d *declared) error {
 	if failed != nil {
 		return w.refuse(failed)
 	}
-	if err := w.load(mem); err != nil {
+	if err := w.load(); err != nil {
 		return err
-	}
-	if mem.Batch == nil {
-		mem.Batch = &batched{}
 	}
 	for _, c := range fire.Batches(in) {
 		if err := w.letGo(d, mem, in, c, true); err != nil {

@@ -49,8 +49,13 @@ type Host interface {
 	Owner() host.Owner
 	Changed() <-chan struct{}
 	Workflows() []host.View
+	Workflow(name string) (host.View, bool)
+	// Definition gives the current version of a workflow as it was declared.
+	Definition(ctx context.Context, workflow, version string) (host.Declared, error)
 	Plan(ctx context.Context, workflow, version string) (*run.Plan, *expression.Object, error)
 	Trigger(workflow, trigger string) (host.TriggerInfo, error)
+	// Triggers lists what is remembered, also of triggers that a definition has no more.
+	Triggers(workflow string) ([]host.TriggerInfo, error)
 	Fire(ctx context.Context, f host.Firing) ([]string, error)
 	Run(ctx context.Context, workflow, name string) (host.RunInfo, error)
 	Leave(workflow, name string)
@@ -107,7 +112,7 @@ var DefaultLimits = Limits{
 	Steps: 64, Looks: 2_000, LookItems: 100, KeysKept: 400,
 	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 30 * time.Second,
 	Reply: 2 * time.Minute, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
-	BatchMessages: 8_000, BatchBytes: 80 << 20,
+	BatchMessages: 8_000, BatchBytes: 16 << 20,
 }
 
 func (l Limits) orDefault() Limits {
@@ -197,3 +202,5 @@ func (m *Manager) own(ctx, owned context.Context) {
 	cancel()
 	t.wait.Wait()
 }
+
+var _ Host = (*host.Host)(nil)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weir/kernel/fault"
+	"weir/kernel/journal/record"
 	"weir/service/workflow/connector"
 	"weir/service/workflow/internal/definition"
 	"weir/service/workflow/internal/document"
@@ -36,16 +37,28 @@ type estate struct {
 	points  int // of what was recorded or done so far
 	killAt  int
 	version int
+	ledger  *ledger.Ledger
+}
+
+// turn is where the ledger of an estate writes: nothing is kept but what it folds.
+type turn struct{}
+
+func (turn) Now() time.Time { return time.Now() }
+func (turn) RecordParts(parts ...[]byte) record.Ref {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	return record.Ref{At: 1, Len: uint32(n)}
 }
 
 type flow struct {
-	view     host.View
-	plan     *run.Plan
-	params   *expression.Object
-	triggers map[string]host.TriggerInfo
-	runs     []*began
-	notes    []host.Note
-	room     int // how many runs may go on; 0: any number
+	view   host.View
+	plan   *run.Plan
+	params *expression.Object
+	runs   []*began
+	notes  []host.Note
+	room   int // how many runs may go on; 0: any number
 }
 
 // began is a run.
@@ -61,7 +74,7 @@ type began struct {
 var errKilled = errors.New("killed")
 
 func newEstate(t *testing.T) *estate {
-	e := &estate{t: t, changed: make(chan struct{}), owner: host.Owner{Location: "east"}}
+	e := &estate{t: t, changed: make(chan struct{}), owner: host.Owner{Location: "east"}, ledger: ledger.New()}
 	return e
 }
 
@@ -81,6 +94,19 @@ func (e *estate) gain(location string) {
 		}
 	}
 	e.change()
+}
+
+// drop takes the ownership away.
+func (e *estate) drop() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lose()
+	e.change()
+}
+
+func (e *estate) isLost() bool {
+	_, owned := e.Owned()
+	return !owned
 }
 
 func (e *estate) change() {
@@ -113,11 +139,14 @@ func (e *estate) put(name, triggers string, change ...func(*host.View)) {
 	defer e.mu.Unlock()
 	f := e.flow(name)
 	if f == nil {
-		f = &flow{triggers: map[string]host.TriggerInfo{}, view: host.View{Created: time.Now()}}
+		f = &flow{view: host.View{Created: time.Now()}}
 		f.view.Name, f.view.ID = name, "/subscriptions/s/resourceGroups/g/providers/Microsoft.Logic/workflows/"+name
 		e.flows = append(e.flows, f)
 	}
 	e.version++
+	if _, err := e.ledger.PutWorkflow(turn{}, ledger.Put{Name: name, Version: fmt.Sprint(e.version), Definition: []byte("{}")}); err != nil {
+		e.t.Fatal(err)
+	}
 	f.plan, f.view.Version, f.view.Changed = run.Compile(d), fmt.Sprint(e.version), time.Now()
 	for _, c := range change {
 		c(&f.view)
@@ -136,6 +165,9 @@ func (e *estate) remove(name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.flows = slices.DeleteFunc(e.flows, func(f *flow) bool { return f.view.Name == name })
+	if err := e.ledger.RemoveWorkflow(turn{}, name); err != nil {
+		e.t.Fatal(err)
+	}
 	e.change()
 }
 
@@ -225,6 +257,24 @@ func (e *estate) Workflows() []host.View {
 	return all
 }
 
+func (e *estate) Workflow(name string) (host.View, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(name); f != nil {
+		return f.view, true
+	}
+	return host.View{}, false
+}
+
+func (e *estate) Definition(_ context.Context, workflow, _ string) (host.Declared, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if f := e.flow(workflow); f != nil {
+		return f.view.Declared, nil
+	}
+	return host.Declared{}, fault.New(fault.NotFound, "none")
+}
+
 func (e *estate) Plan(_ context.Context, workflow, _ string) (*run.Plan, *expression.Object, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -238,22 +288,25 @@ func (e *estate) Plan(_ context.Context, workflow, _ string) (*run.Plan, *expres
 func (e *estate) Trigger(workflow, trigger string) (host.TriggerInfo, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	f := e.flow(workflow)
-	if f == nil {
+	if e.flow(workflow) == nil {
 		return host.TriggerInfo{}, fault.New(fault.NotFound, "none")
 	}
-	return f.triggers[trigger], nil
+	for _, t := range e.ledger.Find(workflow).Triggers {
+		if t.Name == trigger {
+			return host.TriggerInfo{Name: trigger, Memory: t.Memory, Due: time.UnixMicro(t.Due)}, nil
+		}
+	}
+	return host.TriggerInfo{}, nil
 }
 
-func (e *estate) Triggers(workflow string) []host.TriggerInfo {
+func (e *estate) Triggers(workflow string) ([]host.TriggerInfo, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var all []host.TriggerInfo
-	for name, info := range e.flow(workflow).triggers {
-		info.Name = name
-		all = append(all, info)
+	for _, t := range e.ledger.Find(workflow).Triggers {
+		all = append(all, host.TriggerInfo{Name: t.Name, Memory: t.Memory})
 	}
-	return all
+	return all, nil
 }
 
 func (e *estate) Run(_ context.Context, workflow, name string) (host.RunInfo, error) {
@@ -281,8 +334,10 @@ func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {
 	}
 	if f.Check != nil {
 		var t *ledger.Trigger
-		if info, there := w.triggers[f.Trigger]; there {
-			t = &ledger.Trigger{Memory: info.Memory}
+		for _, one := range e.ledger.Find(f.Workflow).Triggers {
+			if one.Name == f.Trigger {
+				t = one
+			}
 		}
 		if err := f.Check(t); err != nil {
 			return nil, err
@@ -300,6 +355,11 @@ func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {
 	case w.room > 0 && going+len(f.Outputs) > w.room:
 		return nil, fault.New(fault.TooManyRequests, "no room")
 	}
+	if f.Also != nil {
+		if err := f.Also(e.ledger, turn{}); err != nil {
+			return nil, err
+		}
+	}
 	var names []string
 	for k, o := range f.Outputs {
 		r := &began{name: fmt.Sprintf("run%d", len(w.runs)), trigger: f.Trigger, outputs: o, at: time.Now(), status: run.Running, ended: f.Ended, caller: f.Caller}
@@ -315,7 +375,9 @@ func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {
 		w.runs, names = append(w.runs, r), append(names, r.name)
 	}
 	if f.SetMemory {
-		w.triggers[f.Trigger] = host.TriggerInfo{Memory: f.Memory, Due: f.Due}
+		if err := e.ledger.SetTrigger(turn{}, f.Workflow, f.Trigger, f.Due.UnixMicro(), f.Memory); err != nil {
+			return nil, err
+		}
 	}
 	if f.History != nil {
 		w.notes = append(w.notes, *f.History)

@@ -206,12 +206,14 @@ func (m *Manager) Moved() {
 }
 
 // Leave ends the subscriptions of a workflow that is about to be removed, as far as ctx
-// allows. What is not ended by then is named by the error.
+// and CallTime allow. What is not ended by then is named by the error.
 func (m *Manager) Leave(ctx context.Context, workflow string) error {
 	t := m.owned()
 	if t == nil {
 		return errNotOwned()
 	}
+	ctx, cancel := context.WithTimeout(ctx, m.limits.CallTime)
+	defer cancel()
 	var all []*watch
 	t.each(workflow, func(w *watch) { all = append(all, w) })
 	for _, w := range all {
@@ -231,6 +233,7 @@ func (w *watch) leave(ctx context.Context) error {
 	}
 	d := *w.declared.Load()
 	d.gone = true
+	w.declared.Store(&d)
 	for ctx.Err() == nil {
 		next, err := w.hook(&d, mem)
 		if err != nil || mem.Hook == nil {

@@ -66,8 +66,15 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if seen.More {
 		return w.clock(), nil
 	}
-	return w.nextLook(rule, seen.After), nil
+	next := w.nextLook(rule, seen.After)
+	if regular := w.nextLook(rule, 0); seen.Status == statusNothing && rule != nil && !regular.IsZero() && regular.After(next) {
+		next = regular // who has nothing asks for a pause, not for an earlier look
+	}
+	return next, nil
 }
+
+// statusNothing is the HTTP status of those who have nothing new.
+const statusNothing = 202
 
 // pace is the rule that looks keep to; nil, they have none.
 func (w *watch) pace(d *declared, mem *memory) (*schedule.Rule, *fire.Verdict) {
@@ -210,7 +217,7 @@ func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) 
 	case len(v.Parts) == 0:
 		return &catch{settle: []connector.Item{item}, skipped: &v}, nil
 	}
-	c := &catch{firing: inputs(w.firing(v, in), in)}
+	c := &catch{firing: w.firing(v, in)}
 	first := runName(w.clock(), w.t.m.Random(), len(v.Parts))
 	for k := range v.Parts {
 		c.firing.Names = append(c.firing.Names, nameAfter(first, k))
@@ -234,7 +241,7 @@ func join(all []*catch) *catch {
 		one.keys = append(one.keys, c.keys...)
 		one.hands = append(one.hands, c.hands...)
 		one.settle = append(one.settle, c.settle...)
-		one.firing = inputs(one.firing, inputsOf(c.firing))
+		one.firing.Inputs = c.firing.Inputs
 		if one.skipped == nil {
 			one.skipped = c.skipped
 		}

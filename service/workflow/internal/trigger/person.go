@@ -47,7 +47,9 @@ func (m *Manager) Run(ctx context.Context, workflow, trigger string) (string, er
 	if v.Status == run.Failed {
 		return "", w.refuse(&v)
 	}
-	names, err := m.Host.Fire(ctx, inputs(scheduled(w.firing(v, in), w.clock()), in))
+	f := w.firing(v, in)
+	f.Scheduled = w.clock()
+	names, err := m.Host.Fire(ctx, f)
 	if err != nil || len(names) == 0 {
 		return "", err
 	}

@@ -68,8 +68,15 @@ func (m *Manager) called(workflow, trigger string) (*watch, *declared, error) {
 	if t == nil {
 		return nil, nil, errNotOwned()
 	}
+	v, there := m.Host.Workflow(workflow)
+	if there {
+		// It may have been declared just now.
+		if err := t.adopt(v); err != nil {
+			return nil, nil, err
+		}
+	}
 	w := t.find(workflow, trigger)
-	if w == nil || w.declared.Load().gone {
+	if !there || w == nil || w.declared.Load().gone {
 		return nil, nil, &Refusal{Status: 404, Code: "WorkflowTriggerNotFound", Message: fmt.Sprintf("The workflow '%s' trigger '%s' could not be found.", workflow, trigger)}
 	}
 	d := w.declared.Load()
@@ -100,7 +107,7 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 	case run.Skipped:
 		return host.Reply{Status: http.StatusAccepted, Accepted: true}, w.note(v)
 	}
-	f := inputs(w.firing(v, asked), asked)
+	f := w.firing(v, asked)
 	answer := make(chan host.Reply, 1)
 	if !d.trigger.Splits() {
 		f.Caller = answer

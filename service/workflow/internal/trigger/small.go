@@ -14,17 +14,12 @@ import (
 // noFiring records a memory alone.
 var noFiring = host.Firing{}
 
-// ticksAtZero is the year 1970 in the cloud's ticks of 100 ns since the year 1.
-const ticksAtZero = 621_355_968_000_000_000
-
 // lots is the room of the random digits in a run's name.
 const lots = 1_000_000_000
 
-// runName names the first of so many runs: later names come first in their order, and
-// the lot has room for the others behind it.
+// runName names the first of so many runs: the lot has room for the others behind it.
 func runName(now time.Time, random uint64, runs int) string {
-	ticks := now.Unix()*10_000_000 + int64(now.Nanosecond()/100) + ticksAtZero
-	return fmt.Sprintf("%020d%09dCU00", int64(1<<63-1)-ticks, random%uint64(lots-runs))
+	return host.RunName(now, random%uint64(lots-runs))
 }
 
 // nameAfter is the k-th name after a first one.
@@ -65,11 +60,3 @@ func (m *Manager) owned() *tenure {
 func errNotOwned() error {
 	return fault.New(fault.Unavailable, "Another node decides about this workflow now. Try again.")
 }
-
-// scheduled says when a firing was due.
-func scheduled(f host.Firing, at time.Time) host.Firing { return f }
-
-// inputs puts the trigger's inputs to a firing, inputsOf gives them back.
-func inputs(f host.Firing, in any) host.Firing { return f }
-
-func inputsOf(host.Firing) any { return nil }

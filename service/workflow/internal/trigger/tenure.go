@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type tenure struct {
 	began time.Time
 	wait  sync.WaitGroup
 	poked chan struct{}
+
+	adopting sync.Mutex // one workflow is adopted at a time
 
 	mu      sync.Mutex
 	watches map[key]*watch
@@ -76,65 +79,81 @@ func (t *tenure) loop() {
 // align makes the watches those of the triggers that are declared. It says whether some
 // could not be had, and it is to be tried again.
 func (t *tenure) align() (again bool) {
-	kept := map[key]bool{}
-	views := t.m.Host.Workflows()
-	now := map[string]host.View{}
-	for _, v := range views {
-		old, known := t.known[v.Name]
-		if known && old.Version == v.Version && old.Disabled == v.Disabled && maps.Equal(old.Tags, v.Tags) && old.ID == v.ID && old.Keys == v.Keys {
-			now[v.Name] = v
-			t.each(v.Name, func(w *watch) { kept[w.key] = true })
-			continue
-		}
-		all, err := t.read(v)
-		if err != nil {
+	there := map[string]bool{}
+	for _, v := range t.m.Host.Workflows() {
+		there[v.Name] = true
+		if err := t.adopt(v); err != nil {
 			t.m.log.Warn("the triggers of a workflow cannot be read; they stay as they were", "workflow", v.Name, "error", fault.Detail(err))
-			t.each(v.Name, func(w *watch) { kept[w.key] = true })
 			again = true
-			continue
 		}
-		now[v.Name] = v
-		for _, d := range all {
-			k := key{v.Name, d.trigger.Name}
-			kept[k] = true
-			t.set(k, d)
-		}
-		t.left(v, all)
 	}
-	t.known = now
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for k, w := range t.watches {
+		if !there[k.workflow] {
+			t.drop(w)
+		}
+	}
+	maps.DeleteFunc(t.known, func(name string, _ host.View) bool { return !there[name] })
+	return again
+}
+
+// adopt makes the watches of one workflow those of the version that is declared.
+func (t *tenure) adopt(v host.View) error {
+	t.adopting.Lock()
+	defer t.adopting.Unlock()
+	t.mu.Lock()
+	old, known := t.known[v.Name]
+	t.mu.Unlock()
+	if known && old.Version == v.Version && old.Disabled == v.Disabled && old.Keys == v.Keys && old.Created.Equal(v.Created) {
+		return nil
+	}
+	all, err := t.read(v)
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{}
+	for _, d := range all {
+		kept[d.trigger.Name] = true
+		t.set(key{v.Name, d.trigger.Name}, d)
+	}
+	t.left(v, all)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.known[v.Name] = v
+	for k, w := range t.watches {
 		d := w.declared.Load()
-		switch _, there := now[k.workflow]; {
-		case kept[k], there && d.gone:
-		case there && w.step == stepHook: // its subscription is ended first
+		switch {
+		case k.workflow != v.Name || kept[k.trigger] || d.gone:
+		case w.step == stepHook: // its subscription is ended first
 			left := *d
 			left.gone = true
 			w.declared.Store(&left)
 			t.poke(w, t.m.Now())
 		default:
-			delete(t.watches, k)
-			t.laneOf(w).remove(w)
-			w.end()
+			t.drop(w)
 		}
 	}
-	return again
+	return nil
 }
 
-// rememberer is a host that lists what is remembered of triggers, also of those that a
-// definition has no more.
-type rememberer interface {
-	Triggers(workflow string) []host.TriggerInfo
+// drop ends a watch. The caller holds the lock.
+func (t *tenure) drop(w *watch) {
+	delete(t.watches, w.key)
+	t.laneOf(w).remove(w)
+	w.end()
 }
 
 // left finds triggers that the definition has no more whose subscriptions go on.
 func (t *tenure) left(v host.View, all []*declared) {
-	r, ok := t.m.Host.(rememberer)
-	if !ok {
-		return
+	infos, err := t.m.Host.Triggers(v.Name)
+	if err != nil {
+		return // it was removed meanwhile
 	}
-	for _, info := range r.Triggers(v.Name) {
+	for _, info := range infos {
+		if strings.Contains(info.Name, slotMark) {
+			continue
+		}
 		mem, err := decode(info.Memory)
 		if err != nil || mem.Hook == nil || slices.ContainsFunc(all, func(d *declared) bool { return d.trigger.Name == info.Name }) {
 			continue
@@ -170,10 +189,15 @@ func (t *tenure) each(workflow string, f func(*watch)) {
 
 // read compiles the triggers of a workflow.
 func (t *tenure) read(v host.View) ([]*declared, error) {
-	plan, parameters, err := t.m.Host.Plan(t.ctx, v.Name, "")
+	plan, parameters, err := t.m.Host.Plan(t.ctx, v.Name, v.Version)
 	if err != nil {
 		return nil, err
 	}
+	about, err := t.m.Host.Definition(t.ctx, v.Name, v.Version)
+	if err != nil {
+		return nil, err
+	}
+	v.ID, v.Kind, v.Location, v.Tags = about.ID, about.Kind, about.Location, about.Tags
 	share, err := shareOf(v.Tags[shareTag])
 	if err != nil {
 		t.m.log.Error("the share of a workflow is not understood; its recurrences do not fire", "workflow", v.Name, "error", err)

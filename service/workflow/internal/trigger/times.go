@@ -43,7 +43,7 @@ func (w *watch) recur(d *declared, mem *memory) (time.Time, error) {
 	mem.Next = next.At
 	v := d.trigger.Decide(w.env(d), fire.Input{Outputs: &expression.Object{}})
 	f := w.firing(v, nil)
-	f = scheduled(f, due)
+	f.Scheduled = due
 	_, err = w.commit(f, mem, next.At)
 	return next.At, err
 }
@@ -167,7 +167,7 @@ func (w *watch) window(d *declared, mem *memory, one schedule.Window, in any) er
 			return w.stuck(v)
 		}
 		f = w.firing(v, in)
-		f = scheduled(f, one.Due)
+		f.Scheduled = one.Due
 	}
 	_, err := w.commit(f, mem, one.Due)
 	return err

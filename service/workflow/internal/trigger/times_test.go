@@ -70,8 +70,7 @@ func TestRecurrenceAfterAPause(t *testing.T) {
 			e.gain("east")
 			e.put("a", everyMinute)
 			after(70 * time.Second)
-			e.lose()
-			e.change()
+			e.drop()
 			after(140 * time.Second)
 			e.gain(location)
 			after(40 * time.Second)
@@ -170,8 +169,7 @@ func TestSlidingWindow(t *testing.T) {
 		e.put("a", `{"w": {"type": "SlidingWindow", "recurrence": {"frequency": "Minute", "interval": 1}, "inputs": {"delay": "PT10S"}}}`)
 		after(75 * time.Second)
 		expect(t, windowsOf(e, began), "0-60@70")
-		e.lose()
-		e.change()
+		e.drop()
 		after(3 * time.Minute)
 		e.gain("west")
 		after(time.Second)
@@ -213,7 +211,7 @@ func TestRecurrenceKilledAnywhere(t *testing.T) {
 			for range 2 {
 				ctx, cancel := context.WithCancel(context.Background())
 				_, wait := e.start(ctx, &outside{e: e})
-				for e.owned.Err() == nil && time.Since(began) < 5*time.Minute+30*time.Second {
+				for !e.isLost() && time.Since(began) < 5*time.Minute+30*time.Second {
 					after(time.Second)
 				}
 				cancel()
@@ -246,24 +244,24 @@ func once(times string) bool {
 func TestRunByHand(t *testing.T) {
 	stage(t, func(e *estate, m *Manager, o *outside) {
 		began := time.Now()
-		if _, err := m.Run(t.Context(), "a", "tick"); !fault.Is(err, fault.Unavailable) {
+		if _, err := m.Run(context.Background(), "a", "tick"); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("who does not own runs: %v", err)
 		}
 		e.gain("east")
 		e.put("a", everyMinute)
 		after(10 * time.Second)
-		name, err := m.Run(t.Context(), "a", "tick")
+		name, err := m.Run(context.Background(), "a", "tick")
 		if err != nil || name == "" {
 			t.Errorf("run %q, %v", name, err)
 		}
 		after(55 * time.Second)
 		expect(t, e.times("a", began), "0 10 60")
-		if err := m.Reset(t.Context(), "a", "tick"); err != nil {
+		if err := m.Reset(context.Background(), "a", "tick"); err != nil {
 			t.Error(err)
 		}
 		after(61 * time.Second)
 		expect(t, e.times("a", began), "0 10 60 125")
-		if err := m.Reset(t.Context(), "a", "other"); !fault.Is(err, fault.NotFound) {
+		if err := m.Reset(context.Background(), "a", "other"); !fault.Is(err, fault.NotFound) {
 			t.Errorf("reset what is not there: %v", err)
 		}
 	})

@@ -172,7 +172,7 @@ func (w *watch) who(d *declared, key string, attempt int) connector.Who {
 
 // firing makes of a verdict what the host records.
 func (w *watch) firing(v fire.Verdict, inputs any) host.Firing {
-	f := host.Firing{Workflow: w.workflow, Trigger: w.trigger}
+	f := host.Firing{Workflow: w.workflow, Trigger: w.trigger, Inputs: inputs}
 	for _, p := range v.Parts {
 		f.Outputs = append(f.Outputs, p.Outputs)
 		f.Tracking = append(f.Tracking, p.Tracking)

@@ -1,0 +1,57 @@
+package rest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"weir/kernel/fault"
+)
+
+// What a run's trigger is recorded as holds both; a link names one of them.
+const (
+	partInputs  = "-inputs"
+	partOutputs = "-outputs"
+)
+
+// link is the signed address of a content.
+func (q *request) link(run, content string) string {
+	return q.d.caller(q.Request, q.flow).Content(run, content, q.d.linksUntil()).String()
+}
+
+// linksUntil is how long addresses of contents are good: whole hours, so that they are
+// the same for some time.
+func (d *Door) linksUntil() time.Time {
+	return d.o.Now().UTC().Add(contentLife + time.Hour).Truncate(time.Hour)
+}
+
+func (q *request) sizedLink(run, content string, size int) object {
+	return object{"uri": q.link(run, content), "contentSize": size}
+}
+
+// content answers with what a signed address stands for.
+func (d *Door) content(w http.ResponseWriter, r *http.Request, f *Flow, content string) error {
+	handle, part := content, ""
+	for _, p := range []string{partInputs, partOutputs} {
+		if rest, ok := strings.CutSuffix(content, p); ok && strings.HasSuffix(rest, "-trigger") {
+			handle, part = rest, strings.TrimPrefix(p, "-")
+		}
+	}
+	data, err := f.Runs.Content(r.Context(), handle)
+	if err != nil {
+		return coded(err, fault.NotFound, "ContentNotFound")
+	}
+	if part != "" {
+		var t map[string]json.RawMessage
+		if err := json.Unmarshal(data, &t); err != nil || len(t[part]) == 0 {
+			return refuse(fault.NotFound, "ContentNotFound", "There is no content '%s'.", content)
+		}
+		data = t[part]
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	_, _ = w.Write(data) // the client may be gone
+	return nil
+}
