@@ -55,7 +55,7 @@ func (m *Manager) Invoke(ctx context.Context, workflow, trigger string, in Invoc
 	case run.Skipped:
 		return true, w.note(v)
 	}
-	f := inputs(w.firing(v, asked), asked)
+	f := w.firing(v, asked)
 	f.Names = make([]string, len(f.Outputs))
 	for k := range f.Names {
 		f.Names[k] = nameAfter(in.Run, k)
