@@ -12,6 +12,7 @@ import (
 	"weir/face/api"
 	"weir/internal/hop"
 	"weir/service/bus"
+	"weir/service/workflow"
 )
 
 // serveBus answers a request to the Service Bus that came to a door.
@@ -126,6 +127,10 @@ type busConn struct {
 
 // serveBusFor answers a request that another node passed on.
 func (p *Platform) serveBusFor(w http.ResponseWriter, r *http.Request, about introduction) {
+	if workflow.Keeps(about.Unit) {
+		p.serveWorkflowsFor(w, r)
+		return
+	}
 	w.Header().Set("x-ms-request-id", rand.Text())
 	p.bus.ServeHTTP(w, r, bus.Asked{
 		Peer: addrOf(about.Peer), Loopback: about.Loopback, External: about.External, TLS: about.TLS, Stay: about.Hops >= hopsMost, Spelling: spellingOf(r),

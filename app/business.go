@@ -84,6 +84,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	o.Bus, o.Mine = p.serveBus, bus.Mine
 	o.TenantID, o.Caller, o.Authorize, o.Beside = access.TenantID, p.caller, p.authorize, p.beside()
 	o.Status, o.Owner, o.FromNode, o.ServeAMQP = p.status, p.registry.Owner, fromNode, p.serveAMQP
+	p.mountWorkflows(&o)
 	o.Deployments = p.openDeployments(o)
 	p.web.answer(api.New(p.life, o))
 	close(p.ready)

@@ -104,6 +104,9 @@ func (p *Platform) sealAgain(ctx context.Context) error {
 // Owner gives the transport to the node that owns the registry; nil when this one
 // does.
 func (l *location) Owner(ctx context.Context) (http.RoundTripper, error) {
+	if ctx.Value(stayKey{}) != nil {
+		return nil, nil // it was passed on to this node
+	}
 	owner, err := l.unit.WaitOwner(ctx)
 	if err != nil || owner.Self {
 		return nil, err

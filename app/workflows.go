@@ -2,8 +2,14 @@ package app
 
 import (
 	"context"
+	"net/http"
+	"net/netip"
 	"slices"
 
+	"weir/face/answer"
+	"weir/face/api"
+	"weir/face/arm"
+	"weir/kernel/fault"
 	"weir/kernel/resource"
 	"weir/service/workflow"
 	"weir/service/workflow/connector"
@@ -17,7 +23,7 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 	o := workflow.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit, Grouped: p.continuity.Grouped,
 		Node: p.o.Node, Address: p.address(), Location: p.o.Location,
-		Connectors: p.connectors(), Endpoint: p.workflowEndpoint, PassHTTP: p.passHTTP, Logger: p.log,
+		Connectors: p.connectors(), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
 	}
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
@@ -48,6 +54,61 @@ func (p *Platform) workflowEndpoint(unit string) string {
 	}
 	return adminURL(p.Addrs())
 }
+
+// mountWorkflows lets the HTTP doors serve workflows.
+func (p *Platform) mountWorkflows(o *api.Options) {
+	p.flows = p.workflows.Door(workflow.Doors{
+		Peer: peerAt, Secure: secure,
+		Endpoint: func(called, unit string) string { return called },
+		Refuse:   func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, p.log, "", err) },
+	})
+	o.Under = map[string]arm.Under{}
+	for _, typ := range p.flows.Under() {
+		o.Under[typ] = arm.Under{Operation: p.flows.Operation, Serve: p.flows.Manage}
+	}
+	o.Mounts = append(o.Mounts, api.Mount{Takes: p.flows.Takes, Serve: p.flows})
+	o.Alias = p.flows.Alias
+}
+
+// peerAt is the address a request came from, to whichever node it came.
+func peerAt(r *http.Request) netip.Addr {
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+		at, _ := netip.ParseAddrPort(about.Peer)
+		return at.Addr().Unmap()
+	}
+	at, _ := netip.ParseAddrPort(api.PeerOf(r).String())
+	return at.Addr().Unmap()
+}
+
+// secure reports whether a request's caller came in TLS.
+func secure(r *http.Request) bool {
+	about, passed := r.Context().Value(busKey{}).(introduction)
+	return r.TLS != nil || passed && about.TLS
+}
+
+// passWorkflows lets the node at an address answer a request about workflows that it
+// owns.
+func (p *Platform) passWorkflows(w http.ResponseWriter, r *http.Request, unit, to string) {
+	if about, ok := r.Context().Value(busKey{}).(introduction); ok && about.Hops >= hopsMost {
+		w.Header().Set("Retry-After", "1")
+		answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is changing hands. Please try again."))
+		return
+	}
+	p.passHTTP(w, r, unit, to)
+}
+
+// serveWorkflowsFor answers a request that another node passed on.
+func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
+	if p.flows.Takes(r) {
+		p.flows.ServePassed(w, r)
+		return
+	}
+	r = r.WithContext(context.WithValue(r.Context(), stayKey{}, true))
+	(*p.web.handler.Load()).ServeHTTP(w, r) // which judges who asks
+}
+
+// stayKey marks requests that this node must answer itself.
+type stayKey struct{}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {

@@ -22,9 +22,9 @@ func TestAwait(t *testing.T) {
 	begin := func(workflow, key, unit string) string {
 		t.Helper()
 		name := nested.RunName("08584640926573727105946217888CU00", key, 1)
-		_, err := s.Fire(s.within(), Firing{Workflow: workflow, Trigger: "in", Names: []string{name}, Outputs: []*expression.Object{expression.NewObject("body", unit)}})
+		_, err := s.Fire(s.within(), Firing{Workflow: workflow, Trigger: "in", Names: []string{name}, Depth: 1, Outputs: []*expression.Object{expression.NewObject("body", unit)}})
 		s.must(err)
-		_, err = s.Fire(s.within(), Firing{Workflow: workflow, Trigger: "in", Names: []string{name}, Outputs: []*expression.Object{expression.NewObject("body", unit)}})
+		_, err = s.Fire(s.within(), Firing{Workflow: workflow, Trigger: "in", Names: []string{name}, Depth: 1, Outputs: []*expression.Object{expression.NewObject("body", unit)}})
 		if !fault.Is(err, fault.AlreadyExists) {
 			t.Errorf("begun twice: %v", err)
 		}
@@ -65,7 +65,7 @@ func TestAwaitMoves(t *testing.T) {
 	s := newStage(t)
 	s.put("child", `"actions": {"Hold": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Hour"}}}, "Reply": {"type": "Response", "kind": "Http", "inputs": {"statusCode": 200}, "runAfter": {"Hold": ["Succeeded"]}}}}`)
 	name := nested.RunName("08584640926573727105946217888CU00", "k", 1)
-	_, err := s.Fire(s.within(), Firing{Workflow: "child", Trigger: "in", Names: []string{name}, Outputs: []*expression.Object{nil}})
+	_, err := s.Fire(s.within(), Firing{Workflow: "child", Trigger: "in", Names: []string{name}, Depth: 1, Outputs: []*expression.Object{nil}})
 	s.must(err)
 	told := make(chan error, 1)
 	go func() {

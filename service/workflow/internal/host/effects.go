@@ -57,13 +57,7 @@ func (t *tenure) carryOut(w *worker, effects []run.Effect) {
 
 // reply answers the caller of a run.
 func (t *tenure) reply(w *worker, e run.Effect) {
-	t.mu.Lock()
-	c := t.callers[w.number]
-	delete(t.callers, w.number)
-	t.mu.Unlock()
-	if c != nil {
-		answer(c, Reply{Status: e.Status, Headers: e.Headers, Body: e.Body, Code: e.Code, Run: w.name})
-	}
+	answerAll(t.dismiss(w.number), Reply{Status: e.Status, Headers: e.Headers, Body: e.Body, Code: e.Code, Run: w.name})
 }
 
 // launch puts a call in line.
@@ -113,10 +107,8 @@ func (t *tenure) abandon(number uint64) {
 			}
 		}
 	}
-	if c := t.callers[number]; c != nil {
-		delete(t.callers, number)
-		answer(c, Reply{Status: 404, Code: "WorkflowNotFound", Message: "The workflow was removed while its run was under way."})
-	}
+	answerAll(t.callers[number], removed)
+	delete(t.callers, number)
 	delete(t.endings, number)
 }
 

@@ -15,12 +15,8 @@ func (t *tenure) over(number uint64, name string, s run.Status) {
 	t.mu.Lock()
 	told := t.endings[number]
 	delete(t.endings, number)
-	caller := t.callers[number]
-	delete(t.callers, number)
 	t.mu.Unlock()
-	if caller != nil {
-		answer(caller, Reply{Status: 502, Run: name, Code: "NoResponse", Message: "The run ended and gave no response."})
-	}
+	answerAll(t.dismiss(number), Reply{Status: 502, Run: name, Code: "NoResponse", Message: "The run ended and gave no response."})
 	if told != nil {
 		told(name, s)
 	}

@@ -27,9 +27,6 @@ type Firing struct {
 	Names    []string
 	// Origin is the run that is repeated, else empty.
 	Origin string
-	// Depth counts the workflows that started each other up to these runs; 0: nobody's run
-	// started them.
-	Depth int
 	// Memory is what the trigger remembers from now on, and Due when it wants to be looked
 	// at (zero: never), when SetMemory is set. They are recorded in one step with the runs.
 	SetMemory bool
@@ -159,17 +156,17 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	if tracking == "" {
 		tracking = name
 	}
-	w := &worker{t: t, name: name, tracking: tracking, depth: f.Depth, version: v, state: &run.State{}}
+	w := &worker{t: t, name: name, tracking: tracking, version: v, state: &run.State{}}
 	w.secret, w.keys = h.keysOf(v.Name)
 	e := w.env(0)
 	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
-	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || asksLater(name)}
+	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || f.Depth > 0}
 	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}
 	l.out = run.Advance(w.state, v.plan, e, in)
 	if l.out.Err == nil {
 		l.decided = ledger.Decide(l.out.Facts)
 	}
-	l.begin = ledger.Begin{Workflow: v.Name, Name: name, Trigger: f.Trigger, Tracking: tracking, Origin: f.Origin, Depth: f.Depth}
+	l.begin = ledger.Begin{Workflow: v.Name, Name: name, Trigger: f.Trigger, Tracking: tracking, Origin: f.Origin}
 	if runs, _ := v.concurrency(); runs > 0 {
 		l.begin.Payload = expression.AppendJSON(nil, trigger)
 	}
@@ -293,7 +290,7 @@ func (t *tenure) enterRun(rt *replica.Turn, f *Firing, l *opening) error {
 	t.mu.Lock()
 	if !t.ended {
 		if f.Caller != nil && w.version.plan.Answers {
-			t.callers[w.number] = f.Caller
+			t.callers[w.number] = append(t.callers[w.number], f.Caller)
 		}
 		if f.Ended != nil {
 			t.endings[w.number] = f.Ended
@@ -319,32 +316,4 @@ func (t *tenure) enterRun(rt *replica.Turn, f *Firing, l *opening) error {
 	}
 	_ = t.post(w.number, next) // the mailbox of a run that begins has room
 	return nil
-}
-
-// Leave says that who waited for the answer of a run does so no more.
-func (h *Host) Leave(workflow, name string) {
-	t := h.current()
-	if t == nil {
-		return
-	}
-	number := h.numberOf(workflow, name)
-	t.mu.Lock()
-	waited := t.callers[number] != nil
-	delete(t.callers, number)
-	t.mu.Unlock()
-	if waited {
-		_ = t.post(number, input{Input: run.Input{Event: run.CallerLeft}})
-	}
-}
-
-// numberOf finds a run; 0: there is none.
-func (h *Host) numberOf(workflow, name string) (number uint64) {
-	h.unit.View(func() {
-		if w := h.ledger.Find(workflow); w != nil {
-			if r := w.Run(name); r != nil {
-				number = r.Number
-			}
-		}
-	})
-	return number
 }

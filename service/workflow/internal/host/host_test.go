@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"weir/kernel/journal"
 	"weir/kernel/journal/journaltest"
 	"weir/kernel/replica"
 	"weir/kernel/replica/replicatest"
@@ -54,6 +55,11 @@ type stage struct {
 	world *world
 	limit Limits
 	end   func()
+
+	// On disk: where, the store there, and the connectors in place of the world.
+	dir   string
+	store *journal.Store
+	more  []connector.Connector
 }
 
 func newStage(t testing.TB) *stage {
@@ -65,13 +71,22 @@ func newStage(t testing.TB) *stage {
 // open starts a host on the log, as a process does that starts.
 func (s *stage) open() {
 	s.t.Helper()
-	set, err := NewSet(s.world)
+	outside := s.more
+	if s.world != nil {
+		outside = append(outside, s.world)
+	}
+	set, err := NewSet(outside...)
 	s.must(err)
 	s.Host = New(Options{Unit: "unit", Scope: "/g", Location: "here", Connectors: set, Limits: s.limit, Logger: slog.New(slog.NewTextHandler(testWriter{s.t}, &slog.HandlerOptions{Level: slog.LevelWarn}))})
-	o := s.at.Options("n1", s.Machine())
-	s.node = s.at.Log.Node()
-	o.Log, o.OnGain, o.OnWake = s.node, s.Gained, s.Woken
-	s.unit = replica.New(o)
+	o := replica.Options{Unit: "unit", Node: "n1", Machine: s.Machine(), OnGain: s.Gained, OnWake: s.Woken}
+	if s.dir != "" {
+		s.unit = s.openDisk(o)
+	} else {
+		o = s.at.Options("n1", s.Machine())
+		s.node = s.at.Log.Node()
+		o.Log, o.OnGain, o.OnWake = s.node, s.Gained, s.Woken
+		s.unit = replica.New(o)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	wait := s.Start(ctx, s.unit)
 	s.unit.Start()
@@ -82,6 +97,9 @@ func (s *stage) open() {
 			s.unit.Abort()
 			cancel()
 			wait()
+			if s.store != nil {
+				s.must(s.store.Close(context.Background()))
+			}
 		}
 	}
 	s.t.Cleanup(s.end)

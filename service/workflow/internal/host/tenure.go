@@ -23,7 +23,7 @@ type tenure struct {
 	ready    fifo[*worker]      // with something in their mailboxes
 	hands    int                // goroutines that let runs go on
 	kept     int                // copies of states that are kept
-	callers  map[uint64]chan<- Reply
+	callers  map[uint64][]chan<- Reply
 	endings  map[uint64]func(string, run.Status)
 	calls    fifo[*call] // that wait
 	calling  int         // goroutines that call
@@ -35,7 +35,7 @@ type tenure struct {
 }
 
 func newTenure(h *Host, epoch uint64) *tenure {
-	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}}
+	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64][]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -73,7 +73,7 @@ func (t *tenure) end() {
 	}
 	t.mu.Unlock()
 	for _, c := range callers {
-		answer(c, Reply{Status: 503, Code: codeMoved, Message: "The workflow moves to another node; its run goes on there. Try again."})
+		answerAll(c, Reply{Status: statusMoved, Code: "ServiceUnavailable", Message: "The workflow moves to another node; its run goes on there. Try again."})
 	}
 }
 

@@ -102,12 +102,10 @@ type Run struct {
 	Tracking string // the client's tracking id
 	Origin   string // the run that it repeats, else empty
 	Version  string
-	// Depth counts the workflows that started each other up to this run.
-	Depth   int
-	Status  run.Status
-	Code    string
-	Created int64
-	Done    int64
+	Status   run.Status
+	Code     string
+	Created  int64
+	Done     int64
 	// Moves counts how often payloads were carried: a copy of the state that was taken
 	// before knows old places.
 	Moves uint32
