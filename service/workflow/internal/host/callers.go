@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"weir/kernel/fault"
 	"weir/service/workflow/internal/expression"
@@ -133,13 +132,6 @@ func (h *Host) answered(number uint64) (r Reply, ok bool, err error) {
 
 // statusMoved is what callers are told when the ownership ends.
 const statusMoved = 503
-
-// asksLater reports whether a run was started by another one, as the end of its name
-// tells: who waits for its answer asks again wherever it goes on.
-func asksLater(name string) bool {
-	at := strings.LastIndex(name, "CU")
-	return at > 0 && name[at:] != "CU00"
-}
 
 // removed is told to callers of runs that are no more.
 var removed = Reply{Status: 404, Code: "WorkflowNotFound", Message: "The workflow was removed while its run was under way."}

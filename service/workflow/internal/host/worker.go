@@ -42,6 +42,7 @@ type worker struct {
 	moves    uint32
 	name     string
 	tracking string
+	depth    int
 	version  *deployed
 	secret   []byte
 	keys     Keys
@@ -158,7 +159,7 @@ func (w *worker) ready(in *input) error {
 			default:
 				state, payload = &run.State{}, r.Payload()
 			}
-			w.name, w.tracking, w.moves = r.Name, r.Tracking, r.Moves
+			w.name, w.tracking, w.moves, w.depth = r.Name, r.Tracking, r.Moves, r.Depth
 			workflow, version = r.Workflow().Name, r.Version
 			w.secret, w.keys = h.ledger.Secret(), Keys(r.Workflow().Keys)
 		})
@@ -183,7 +184,7 @@ func (w *worker) ready(in *input) error {
 	if in.start {
 		in.Event = run.Start
 		w.t.mu.Lock()
-		in.Waits = len(w.t.callers[w.number]) > 0 || asksLater(w.name)
+		in.Waits = len(w.t.callers[w.number]) > 0 || w.depth > 0
 		w.t.mu.Unlock()
 	}
 	return nil
