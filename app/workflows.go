@@ -59,7 +59,12 @@ func (p *Platform) workflowEndpoint(unit string) string {
 func (p *Platform) mountWorkflows(o *api.Options) {
 	p.flows = p.workflows.Door(workflow.Doors{
 		Peer: peerAt, Secure: secure,
-		Endpoint: func(called, unit string) string { return called },
+		Endpoint: func(called, unit string) string {
+			if endpoint := p.continuity.Endpoint(unit); endpoint != "" {
+				return endpoint
+			}
+			return called
+		},
 		Refuse:   func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, p.log, "", err) },
 	})
 	o.Under = map[string]arm.Under{}
