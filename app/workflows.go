@@ -16,6 +16,7 @@ import (
 	"weir/service/workflow/connector"
 	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
+	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/connector/script"
 )
 
@@ -29,6 +30,7 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
 	}
+	p.nesting.Bind(p.workflows)
 	if err := p.workflows.Start(ctx); err != nil {
 		return err
 	}
@@ -38,10 +40,11 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 
 // connectors are what workflows can do outside. One more is one more line.
 func (p *Platform) connectors() []connector.Connector {
-	calls := webcalls.New(webcalls.Options{})
+	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
 	return []connector.Connector{
 		calls,
+		nested.New(nested.Options{Calls: &p.nesting}),
 		script.New(script.Options{Worker: scriptWorkerCommand()}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
