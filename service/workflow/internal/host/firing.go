@@ -94,6 +94,9 @@ func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) {
 	}
 	for {
 		names, err := t.fire(ctx, &f)
+		if err != nil && t.ctx.Err() != nil && fault.KindOf(err) == fault.Internal {
+			err = t.lost() // what it needed was called off
+		}
 		if !errors.Is(err, errOld) || ctx.Err() != nil {
 			return names, err
 		}
