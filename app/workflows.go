@@ -13,7 +13,6 @@ import (
 	"weir/kernel/resource"
 	"weir/service/workflow"
 	"weir/service/workflow/connector"
-	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
 	"weir/service/workflow/connector/script"
 )
@@ -39,11 +38,10 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 func (p *Platform) connectors() []connector.Connector {
 	calls := webcalls.New(webcalls.Options{})
 	connections := workflow.NewConnections(p.registry)
-	return []connector.Connector{
+	return append(p.connected(connections, calls),
 		calls,
 		script.New(script.Options{Worker: scriptWorkerCommand()}),
-		apis.New(apis.Options{Connections: connections, HTTP: calls}),
-	}
+	)
 }
 
 // workflowEndpoint is where the workflows of a unit are called: what its group names leads
