@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -62,7 +63,7 @@ func (p *Platform) workflowEndpoint(unit string) string {
 func (p *Platform) mountWorkflows(o *api.Options) {
 	p.flows = p.workflows.Door(workflow.Doors{
 		Peer: peerAt, Secure: secure,
-		Endpoint: func(called, unit string) string { return called },
+		Endpoint: func(called, unit string) string { return cmp.Or(p.continuity.Endpoint(unit), called) },
 		Refuse:   func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, p.log, "", err) },
 	})
 	o.Under = map[string]arm.Under{}
@@ -112,6 +113,14 @@ func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
 
 // stayKey marks requests that this node must answer itself.
 type stayKey struct{}
+
+// said gives the properties that services say of a resource, to be shown with it.
+func (p *Platform) said(d resource.Document) map[string]any {
+	if said := p.workflows.Said(d); said != nil {
+		return said
+	}
+	return p.bus.Counts(d)
+}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {

@@ -88,6 +88,11 @@ func (m *Manager) callable(workflow string) (string, error) {
 	if t == nil {
 		return "", errNotOwned()
 	}
+	if v, there := m.Host.Workflow(workflow); there {
+		if err := t.adopt(v); err != nil {
+			return "", lost(context.Background(), err)
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	found, several := "", false
