@@ -149,11 +149,11 @@ func (p *place) history(t *testing.T) (run, status string, actions map[string]st
 // is switched in order, and goes on where it was: nothing that was done is done again, what
 // was under way is repeated with its key, and both locations show the same history.
 func TestARunGoesOnInTheOtherLocation(t *testing.T) {
-	for _, how := range []string{"switch", "loss"} {
+	for how, mode := range map[string]string{"switch": "sync", "loss": "async"} {
 		t.Run(how, func(t *testing.T) {
 			o := newOutside(t)
 			west, east := twoLocations(t, map[string]any{
-				"mode": "sync", "units": []string{DefaultScope.String()},
+				"mode": mode, "units": []string{DefaultScope.String()},
 				"before": func(west *place) { west.deploy(t, o.runAcross(5)) },
 			})
 			o.await(t, "/slow", 1)
@@ -165,7 +165,11 @@ func TestARunGoesOnInTheOtherLocation(t *testing.T) {
 					t.Fatal(err)
 				}
 			case "loss":
-				east.await(t, "east to have what west has", func(g groups.Status) bool { return connected(g) })
+				until(t, func() string { return "east to show what west has" }, func() bool {
+					_, _, here := west.history(t)
+					_, status, there := east.history(t)
+					return status == "Running" && there["Slow"] == "Running" && there["Hook"] != "" && maps.Equal(here, there)
+				})
 				west.abort()
 				if err := east.ask(t.Context(), "POST", groupPath+"/promote", map[string]any{"force": true}, nil); err != nil {
 					t.Fatal(err)

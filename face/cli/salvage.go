@@ -26,7 +26,9 @@ shows them. --reinject brings them to the present primary: messages go back into
 entities, settlements are made there too, and what both sides did is not done twice.
 A message whose id has come to the present primary since is taken for one that its
 sender sent again and left out, unless --resent says otherwise. --drop leaves
-everything where it is. In both cases a ledger with every row, messages included, stays
+everything where it is. Runs of workflows come back too: those that had ended as history,
+those under way go on where they were, under their names and with their keys, unless what
+began them has come to the present primary as well. In both cases a ledger with every row, messages included, stays
 on the disk of the location that is asked, and the location then follows.
 
 Interrupted, call it again: what was brought back is not brought back twice.`,

@@ -64,6 +64,9 @@ sent. Then west comes back, what it had alone is salvaged, it follows, and the g
 goes home. The table at the end says what was lost, what came twice, and how long clients
 waited; the same is kept as a signed record.
 
+"weir demo orders" shows the same with workflows: an order flow that is killed in the middle,
+in which every order ends exactly once.
+
 With --mode async (the default) west acknowledges before east has an order: what it had
 not sent yet is missing until it is salvaged. With --mode sync nothing is ever missing.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -77,6 +80,7 @@ not sent yet is missing until it is salvaged. With --mode sync nothing is ever m
 	f.StringVar(&o.mode, "mode", "async", "When an order is acknowledged: async, when west has it; sync, when both have it.")
 	f.IntVar(&o.rate, "rate", 200, "Orders a second.")
 	f.StringVar(&o.dir, "dir", "", "Where data, logs and evidence go. Not given: a temporary directory, of which the evidence stays.")
+	cmd.AddCommand(flowCommand(version))
 	return cmd
 }
 
@@ -253,17 +257,29 @@ func (p *play) salvage(ctx context.Context) error {
 		return err
 	}
 	for _, r := range tail.Rows {
-		if r.Kind == "message" && r.Entity == orders.Queue && p.traffic.TookBy(r.MessageID, p.killed) {
+		if p.traffic != nil && r.Kind == "message" && r.Entity == orders.Queue && p.traffic.TookBy(r.MessageID, p.killed) {
 			p.record.RPOMessages++
 		}
 	}
+	if p.traffic == nil {
+		p.happened("west has %d messages, %d settlements and %d runs that east never got", tail.Tally.Counts["message"], tail.Tally.Counts["settlement"], tail.Tally.Counts["run"])
+		return p.bringBack(ctx)
+	}
 	p.happened("west has %d messages and %d settlements that east never got: %d are acknowledged orders", tail.Tally.Counts["message"], tail.Tally.Counts["settlement"], p.record.RPOMessages)
+	return p.bringBack(ctx)
+}
+
+// bringBack has west bring it.
+func (p *play) bringBack(ctx context.Context) error {
 	done, err := p.west.admin.Salvage(ctx, groupName, groups.Reinject, false)
 	if err != nil {
 		return err
 	}
 	c := done.Tally.Counts
 	p.record.Salvaged = &groups.Salvaged{Choice: done.Choice, Tally: done.Tally}
+	if runs := c["run goes on"] + c["run kept"] + c["run begun anew"] + c["run came again"]; runs > 0 {
+		p.happened("salvaged: %d runs go on in east, %d that had ended are in its history, %d had come again there", c["run goes on"]+c["run begun anew"], c["run kept"], c["run came again"])
+	}
 	p.happened("salvaged: %d messages brought back, %d already sent again by their senders, %d settlements made good", c["message reinjected"], c["message sent again"], c["settlement settled"])
 	return nil
 }

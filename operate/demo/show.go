@@ -134,6 +134,12 @@ func (s *show) table(r *evidence.Record, file string) {
 	row("failover: clients waited (RTO)", "%.1f s", r.RTOSeconds)
 	row("mode", "%s", r.Mode)
 	t.Flush()
+	s.held(r, file)
+	fmt.Fprintln(s.out, `Next: "weir demo --mode sync" loses nothing even for a moment; "weir demo orders" does it with workflows; docs/locations.md sets up the real thing.`)
+}
+
+// held writes what was to hold, and whether it did.
+func (s *show) held(r *evidence.Record, file string) {
 	fmt.Fprintln(s.out)
 	for _, i := range r.Invariants {
 		mark := "held   "
@@ -143,5 +149,21 @@ func (s *show) table(r *evidence.Record, file string) {
 		fmt.Fprintf(s.out, "%s  %s (%s)\n", mark, i.What, i.Was)
 	}
 	fmt.Fprintf(s.out, "\nsigned record: %s\n", file)
-	fmt.Fprintln(s.out, `Next: "weir demo --mode sync" loses nothing even for a moment; docs/locations.md sets up the real thing.`)
+}
+
+// flowTable writes what an order flow came to.
+func (s *show) flowTable(c count, r *evidence.Record, file string) {
+	fmt.Fprintln(s.out)
+	t := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	row := func(what, format string, args ...any) { fmt.Fprintf(t, "%s\t%s\n", what, fmt.Sprintf(format, args...)) }
+	row("orders that arrived", "%d", c.Dropped)
+	row("charged for, as the HTTP service counts", "%d", c.Charged)
+	row("  of these twice", "%d", c.Twice)
+	row("  calls that came again with their key", "%d", c.Repeated)
+	row("results", "%d", c.Results)
+	row("no order was charged for during", "%.1f s", r.RTOSeconds)
+	row("mode", "%s", r.Mode)
+	t.Flush()
+	s.held(r, file)
+	fmt.Fprintln(s.out, "Next: examples/orders has the same flow as files to deploy; docs/locations.md says what becomes of runs.")
 }

@@ -163,6 +163,24 @@ func declared() []map[string]any {
 // pair starts the witness, declares the group in both locations, and puts a router in
 // front of them.
 func (p *play) pair(ctx context.Context) error {
+	if err := p.group(ctx, scope+"/providers/"+busType+"/"+namespace); err != nil {
+		return err
+	}
+	p.happened("west is the primary of an order estate, east follows (%s)", p.o.mode)
+	var err error
+	o := route.Options{Listen: []string{anyPort}, Group: groupName}
+	for _, l := range []*location{p.west, p.east} {
+		o.Locations = append(o.Locations, route.Location{Name: l.name, Admin: l.admin.Admin, Doors: l.admin.Doors, Token: l.admin.Token})
+	}
+	if p.router, err = route.New(o); err != nil {
+		return err
+	}
+	return p.router.Start()
+}
+
+// group starts the witness, declares a group of some units in both locations, and waits
+// until east follows.
+func (p *play) group(ctx context.Context, units ...string) error {
 	address, err := freeAddress()
 	if err != nil {
 		return err
@@ -180,7 +198,7 @@ func (p *play) pair(ctx context.Context) error {
 			{"type": "Weir.Continuity/pairings", "name": there.name, "properties": map[string]any{"peer": there.name, "endpoints": []string{there.amqp}, "secret": secret}},
 			{"type": "Weir.Continuity/groups", "name": groupName, "properties": map[string]any{
 				"pairing": there.name, "primary": "west", "mode": p.o.mode, "whenAway": "degrade", "lagSeconds": 10, "automatic": true,
-				"units": []string{scope + "/providers/" + busType + "/" + namespace}, "witnesses": []string{"http://" + address}, "witnessSecret": secret,
+				"units": units, "witnesses": []string{"http://" + address}, "witnessSecret": secret,
 				"rtoSeconds": 60,
 			}},
 		}, nil)
@@ -199,15 +217,7 @@ func (p *play) pair(ctx context.Context) error {
 			return errors.New("east did not begin to follow west")
 		}
 	}
-	p.happened("west is the primary of an order estate, east follows (%s)", p.o.mode)
-	o := route.Options{Listen: []string{anyPort}, Group: groupName}
-	for _, l := range []*location{p.west, p.east} {
-		o.Locations = append(o.Locations, route.Location{Name: l.name, Admin: l.admin.Admin, Doors: l.admin.Doors, Token: l.admin.Token})
-	}
-	if p.router, err = route.New(o); err != nil {
-		return err
-	}
-	return p.router.Start()
+	return nil
 }
 
 // freeAddress is one that nobody listens on now.

@@ -103,7 +103,7 @@ func defects() []defect {
 		{"when-away-differs", east("whenAway", "degrade"), nil, nil},
 		{"units-differ", func(_ *Facts, _, east *Place) {
 			east.group()["units"] = []any{unitID, provider + "Microsoft.ServiceBus/namespaces/default"}
-		}, nil, nil},
+		}, []string{"unit-late"}, nil},
 		{"witnesses-differ", east("witnesses", []any{"https://w1.example.net:7800"}), nil, nil},
 		{"automatic-differs", east("failedProbes", 5.0), nil, nil},
 		{"objectives-differ", east("rpoSeconds", nil), nil, nil},

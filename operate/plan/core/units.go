@@ -28,6 +28,14 @@ func unitRules() []Rule {
 				}
 			}),
 		}, {
+			ID: "unit-late", Severity: Error, Title: "A unit was added to a group that was there already", Needs: []need{needDocuments, needGroups},
+			Fix: "Declare a group of its own for what was added to {group}, in both locations: a group moves the units it was declared with at first. \"weir deploy FILE\".",
+			check: says(func(_ *estate, g *group, s *side, say say) {
+				if s.doc != nil && len(s.status.Units) < len(s.doc.units) && s.status.Term > 0 {
+					say(fmt.Sprintf("the group %s is declared with %d units in %s, and moves %d", g.name, len(s.doc.units), s.place.Name, len(s.status.Units)))
+				}
+			}),
+		}, {
 			ID: "unit-ungrouped", Severity: Warning, Title: "Something that could be in a group is in none", Needs: []need{needDocuments},
 			Fix:   "Add {unit} to the units of a group in both locations, or accept that it is lost with {location}: \"weir deploy FILE\".",
 			check: ungrouped,

@@ -29,6 +29,11 @@ func cleanFlows() Facts {
 		}
 		second.Properties["units"], second.Properties["primary"] = []any{flowsB}, "east"
 		p.Documents = append(p.Documents, second)
+		for _, name := range []string{"workflows-flows-a", "workflowapp-shop"} {
+			u := p.Groups[0].Units[0]
+			u.Name = name
+			p.Groups[0].Units = append(p.Groups[0].Units, u)
+		}
 		status := p.Groups[0]
 		status.Name, status.Holder, status.Config = "mirrored", "east", "c2"
 		status.Voters = slices.Clone(status.Voters)
@@ -106,7 +111,9 @@ func workflowDefects() []defect {
 		{"twins-one-group", both(func(p *Place) {
 			p.second()["units"] = []any{provider + "Microsoft.ServiceBus/namespaces/default"}
 			p.group()["units"] = append(p.group()["units"].([]any), flowsB)
+			p.Groups[0].Units = append(p.Groups[0].Units, p.Groups[1].Units...)
 		}), nil, cleanFlows},
+		{"unit-late", both(func(p *Place) { p.Groups[0].Units = p.Groups[0].Units[:2] }), nil, cleanFlows},
 		{"consumers-order", flow(readA, func(w *Workflow) { w.Triggers[0].Sessions = false }), nil, cleanFlows},
 		{"webhook-twice", both(func(p *Place) {
 			p.Workflows = append(p.Workflows, Workflow{ID: flowsB + logic + "sell", Name: "sell", Triggers: p.flow(shop + "/workflows/sell").Triggers})

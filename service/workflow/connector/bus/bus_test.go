@@ -117,7 +117,7 @@ func newStage(t *testing.T, entities map[string]any) stage {
 
 func TestOnANode(t *testing.T) {
 	s := newStage(t, map[string]any{
-		"queues/orders": map[string]any{"lockDuration": "PT5S", "maxDeliveryCount": 10}, "queues/auto": nil, "queues/settled": map[string]any{"lockDuration": "PT1M"},
+		"queues/managed": nil, "queues/orders": map[string]any{"lockDuration": "PT5S", "maxDeliveryCount": 10}, "queues/auto": nil, "queues/settled": map[string]any{"lockDuration": "PT1M"},
 		"queues/convoy": map[string]any{"requiresSession": true, "lockDuration": "PT1M"},
 		"topics/news":   nil, "topics/news/subscriptions/all": nil,
 	})
@@ -128,6 +128,7 @@ func TestOnANode(t *testing.T) {
 	run("sessions", convoy)
 	run("topics", topics)
 	run("shapes", shapes)
+	run("managed", managedOnes)
 	run("refused", refusedOnes)
 }
 

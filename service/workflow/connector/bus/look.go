@@ -193,8 +193,14 @@ func (c *Connector) item(l *line, hands []*delivery, s *session, how watching, o
 		}
 		return err
 	}
-	if how.auto {
-		item.Taken = all
+	if how.auto { // nobody settles what was taken: the session is let go too
+		item.Taken = func(ctx context.Context) error {
+			err := all(ctx)
+			if s != nil && err == nil {
+				s.drop(false)
+			}
+			return err
+		}
 	}
 	item.Hold = func(ctx context.Context) (time.Duration, error) {
 		least := time.Hour

@@ -205,7 +205,13 @@ func (q *request) shows(body any, err error) error {
 	return q.answers(http.StatusOK, body)
 }
 
+// answers answers with a body; nil is none.
 func (q *request) answers(status int, body any) error {
+	if body == nil {
+		q.w.Header().Set("Cache-Control", "no-store")
+		q.w.WriteHeader(status)
+		return nil
+	}
 	writeJSON(q.w, status, body)
 	return nil
 }

@@ -107,6 +107,29 @@ func TestSubscriptions(t *testing.T) {
 	})
 }
 
+// When the address by which callers reach this node changes, subscriptions follow, at
+// once when it is said.
+func TestSubscriptionsMove(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		s := newService(o)
+		e.gain("east")
+		e.put("a", hooks)
+		after(time.Second)
+		move := func(to string) {
+			e.mu.Lock()
+			e.owner.Location = to
+			e.mu.Unlock()
+		}
+		move("north")
+		m.Moved()
+		after(time.Second)
+		expect(t, s.has(), "https://north/a/h")
+		move("south")
+		after(10 * time.Minute)
+		expect(t, s.has(), "https://south/a/h")
+	})
+}
+
 // What is refused is asked for again as the retry policy says, then noted and asked for
 // later; a subscription that cannot be ended is given up.
 func TestSubscriptionsRefused(t *testing.T) {

@@ -38,6 +38,9 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if rule != nil && now.Before(rule.Base()) {
 		return rule.Base(), nil
 	}
+	if w.looked.IsZero() && rule != nil && mem.due.After(now) {
+		return mem.due, nil // the former owner has looked just now
+	}
 	full, err := w.makeRoom(mem)
 	if err != nil {
 		return time.Time{}, err
