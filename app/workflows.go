@@ -45,7 +45,7 @@ func (p *Platform) connectors() []connector.Connector {
 	return []connector.Connector{
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
-		script.New(script.Options{Worker: scriptWorkerCommand()}),
+		script.New(script.Options{Worker: p.o.ScriptWorker}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
 }
