@@ -269,7 +269,9 @@ func TestWhatIsTheSameComing(t *testing.T) {
 			t.Errorf("%v is the same as a message", other)
 		}
 	}
-	at := func(when string) *expression.Object { return expression.NewObject("outputs", nil, "scheduledTime", when) }
+	at := func(when string) *expression.Object {
+		return expression.NewObject("outputs", nil, "scheduledTime", when)
+	}
 	if comingOf("t", at("1")) == comingOf("t", at("2")) || comingOf("t", at("1")) == comingOf("u", at("1")) {
 		t.Error("two times, or two triggers, are the same")
 	}
