@@ -76,6 +76,7 @@ type Platform struct {
 	notes      *journal.Notes
 	bus        *bus.Service
 	workflows  *workflow.Service
+	nesting    workflow.Nesting
 	flows      *workflow.Door
 	who        atomic.Pointer[who]
 	ready      chan struct{} // closed when connections may be served

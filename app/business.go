@@ -77,7 +77,7 @@ func (p *Platform) openBusiness(ctx context.Context) error {
 	}
 	p.health.Add(p.parts)
 	o := p.surface()
-	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.bus.Counts
+	o.Registry, o.Scope, o.Importers, o.Counts = p.registry.Registry, DefaultScope, bus.Importers(DefaultScope), p.said
 	o.Location, o.Settled, o.Host = p.o.Location, p.settledServices, p.hostOf
 	o.Applied, o.Continuity, o.Elsewhere = p.applied, p.continuity.Handler, p.continuity.Elsewhere
 	o.Audit, o.AuditLog = p.audit.Load(), p.audit.Load().Handler

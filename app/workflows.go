@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"weir/service/workflow/connector"
 	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
+	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/connector/script"
 )
 
@@ -28,6 +30,7 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
 	}
+	p.nesting.Bind(p.workflows)
 	if err := p.workflows.Start(ctx); err != nil {
 		return err
 	}
@@ -37,10 +40,11 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 
 // connectors are what workflows can do outside. One more is one more line.
 func (p *Platform) connectors() []connector.Connector {
-	calls := webcalls.New(webcalls.Options{})
+	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
 	return []connector.Connector{
 		calls,
+		nested.New(nested.Options{Calls: &p.nesting}),
 		script.New(script.Options{Worker: scriptWorkerCommand()}),
 		apis.New(apis.Options{Connections: connections, HTTP: calls}),
 	}
@@ -59,12 +63,7 @@ func (p *Platform) workflowEndpoint(unit string) string {
 func (p *Platform) mountWorkflows(o *api.Options) {
 	p.flows = p.workflows.Door(workflow.Doors{
 		Peer: peerAt, Secure: secure,
-		Endpoint: func(called, unit string) string {
-			if endpoint := p.continuity.Endpoint(unit); endpoint != "" {
-				return endpoint
-			}
-			return called
-		},
+		Endpoint: func(called, unit string) string { return cmp.Or(p.continuity.Endpoint(unit), called) },
 		Refuse:   func(w http.ResponseWriter, r *http.Request, err error) { answer.Refuse(w, r, p.log, "", err) },
 	})
 	o.Under = map[string]arm.Under{}
@@ -114,6 +113,14 @@ func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
 
 // stayKey marks requests that this node must answer itself.
 type stayKey struct{}
+
+// said gives the properties that services say of a resource, to be shown with it.
+func (p *Platform) said(d resource.Document) map[string]any {
+	if said := p.workflows.Said(d); said != nil {
+		return said
+	}
+	return p.bus.Counts(d)
+}
 
 // unitsOfServices are the units of all services.
 func (p *Platform) unitsOfServices() (all []serviceUnit) {

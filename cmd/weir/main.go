@@ -59,7 +59,7 @@ func tools() []*cobra.Command {
 		drill.Command(version()),
 		plan.Command(app.Planning()),
 		group("bench", "Measure a server of its own with real clients", bench.Command(), bench.Locations(), bench.Workflow()),
-		group("workflow", "Judge workflow definitions and try their expressions", app.WorkflowCommands()...),
+		group("workflow", "Judge workflow definitions, try their expressions, and look after runs", app.WorkflowCommands()...),
 		app.ImportCommand(),
 	}
 }

@@ -202,13 +202,25 @@ func (f *flowLoad) ask(name, token string) {
 		err = fmt.Errorf("%d %.200s", status, body)
 	}
 	a.End = f.rec.now()
-	f.rec.failed("ask for a run", err)
+	f.rec.failed("ask for a run", plainly(err))
 	f.mu.Lock()
 	f.asked = append(f.asked, a)
 	f.mu.Unlock()
 	if err != nil {
 		time.Sleep(20 * time.Millisecond) // as anybody does who is refused
 	}
+}
+
+// plainly is an error of a call without addresses: those of the line change with every
+// connection, and that of the workflow is signed.
+func plainly(err error) error {
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err
+	}
+	if failed := (*net.OpError)(nil); errors.As(err, &failed) {
+		return fmt.Errorf("%s: %w", failed.Op, failed.Err)
+	}
+	return err
 }
 
 // stopAsking lets every request that is under way end.

@@ -2,13 +2,18 @@
 // definitions that others wrote.
 //
 //	go run ./conformance/workflows [-v] [-spoil N] PATH
-//	go run ./conformance/workflows run [-v] [-json] [-real CATEGORIES] PATH...
+//	go run ./conformance/workflows run [-v] [-json] [-real CATEGORIES] [-node [-most N]] PATH...
 //
 // With run the definitions are carried out: by `weir workflow rehearse`, which makes up
 // what triggers, connections and services give from what each definition reads of it.
 // It prints how each category ended and which features were met that are not there, and
 // ends with status 1 when less than nine tenths of the real ones reach their end
 // without such a feature. PATHs need no manifest; without one all definitions are real.
+//
+// With -node those that were played to an end are deployed to a real node as well, each
+// with what it calls replaced by HTTP calls of a stand-in that gives the same answers,
+// its trigger by one that can be called, and its waits by a second; and each must end
+// there as it did in the rehearsal.
 //
 // Without run:
 //

@@ -21,6 +21,8 @@ type played struct {
 	Problems                                []problem `json:",omitempty"`
 	// Category is that of the manifest beside the files, if there is one.
 	Category string `json:",omitempty"`
+	// MadeUp is what was made up for it, when it is to be played again.
+	MadeUp *madeUp `json:",omitempty"`
 }
 
 type fault struct{ Action, Type, Code, Message string }
@@ -35,6 +37,8 @@ func play(args []string) error {
 	asJSON := flags.Bool("json", false, "print what came of every definition as JSON")
 	verbose := flags.Bool("v", false, "list every definition that did not succeed, with why")
 	real := flags.String("real", "security,consumption,powerautomate,standard", "the categories of the manifest that count as real, of which nine tenths must meet no missing feature")
+	onNode := flags.Bool("node", false, "play them on a real node too, and compare how they end")
+	most := flags.Int("most", 0, "play at most so many on the node, spread over all; 0: all")
 	flags.Parse(args)
 	if flags.NArg() == 0 {
 		return fmt.Errorf("run: files or folders with definitions are needed")
@@ -48,15 +52,25 @@ func play(args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := rehearse(weir, flags.Args())
+	all, err := rehearse(weir, flags.Args(), *onNode)
 	if err != nil {
 		return err
 	}
+	if *onNode {
+		there, err := playOnNode(weir, work, onlyReal(all, *most))
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return encode(there)
+		}
+		if !printOnNode(os.Stdout, there) {
+			os.Exit(1)
+		}
+		return nil
+	}
 	if *asJSON {
-		e := json.NewEncoder(os.Stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", " ")
-		return e.Encode(all)
+		return encode(all)
 	}
 	if !printPlayed(os.Stdout, all, strings.Split(*real, ","), *verbose) {
 		os.Exit(1)
@@ -64,8 +78,19 @@ func play(args []string) error {
 	return nil
 }
 
-func rehearse(weir string, paths []string) ([]played, error) {
-	cmd := exec.Command(weir, append([]string{"workflow", "rehearse", "--json"}, paths...)...)
+func encode(v any) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	return e.Encode(v)
+}
+
+func rehearse(weir string, paths []string, madeUp bool) ([]played, error) {
+	args := []string{"workflow", "rehearse", "--json"}
+	if madeUp {
+		args = append(args, "--made-up")
+	}
+	cmd := exec.Command(weir, append(args, paths...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if len(out) == 0 && err != nil {

@@ -123,6 +123,11 @@ func (l *line) root() *cobra.Command {
 	root.AddCommand(l.route()...)
 	root.AddCommand(l.nouns()...)
 	root.AddCommand(l.program.Commands...)
+	for _, cmd := range l.program.Commands {
+		if cmd.Name() == "workflow" {
+			cmd.AddCommand(l.workflowVerbs()...)
+		}
+	}
 	usageOnly(root)
 	return root
 }

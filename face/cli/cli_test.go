@@ -28,7 +28,7 @@ func program() (*Program, *string) {
 	set.Group("General").Text(told, "node", "NAME", "Name of this node.")
 	extra := &cobra.Command{Use: "torture", Short: "Hurt it", RunE: func(*cobra.Command, []string) error { return errors.New("it hurts") }}
 	return &Program{
-		Version: "v1", Serving: set, Commands: []*cobra.Command{extra},
+		Version: "v1", Serving: set, Commands: []*cobra.Command{extra, {Use: "workflow", Short: "Workflows"}},
 		Serve: func(_ context.Context, talk io.Writer) error { fmt.Fprintln(talk, "serving", *told); return nil },
 		Types: []*resource.Type{
 			{Name: "Test.Shop/shops", Description: "A shop."},

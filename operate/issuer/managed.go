@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/kernel/fault"
 	"weir/kernel/resource/access"
 )
 
@@ -147,4 +149,20 @@ func (s *Issuer) giveManaged(w http.ResponseWriter, r *http.Request, m access.Ma
 	out := s.versionOne(token, audience, managedFor)
 	out["client_id"] = m.Client
 	writeJSON(w, http.StatusOK, out)
+}
+
+// ForManaged gives a token of a managed identity to this very program, which has seen to
+// it that whoever it is for may have it. at is the issuer's address unless it has one.
+func (s *Issuer) ForManaged(ctx context.Context, at string, m access.Managed, audience string) (token string, ends time.Time, err error) {
+	audience = strings.TrimSuffix(audience, "/.default")
+	if !audiencePattern.MatchString(audience) {
+		return "", ends, fault.New(fault.Invalid, "%s is no audience: say what the token is for, such as https://servicebus.azure.net.", shown(audience))
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return "", ends, err
+	}
+	began := s.o.Now()
+	token, err = s.sign(r, ofManaged(m, audience), managedFor)
+	return token, began.Add(managedFor), err
 }

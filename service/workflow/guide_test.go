@@ -17,32 +17,40 @@ import (
 const guide = "../../docs/workflow-definitions.md"
 
 func TestGuideSaysWhatTheCodeDoes(t *testing.T) {
-	data, err := os.ReadFile(guide)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := string(data)
-	for name, table := range map[string]string{
-		"actions": typesTable(definition.Actions), "triggers": typesTable(definition.Triggers),
-		"limits": limitsTable(), "problems": codesTable(),
+	for file, tables := range map[string]map[string]string{
+		guide: {"actions": typesTable(definition.Actions), "triggers": typesTable(definition.Triggers), "limits": limitsTable(), "problems": codesTable()},
+		users: {"attention": attentionTable(), "types": supportTable(), "operations": operationsTable(), "functions": functionsTable(), "limits": runLimitsTable()},
 	} {
-		open, end := fmt.Sprintf("<!-- %s: from the code -->\n", name), "<!-- end -->"
-		at := strings.Index(page, open)
-		if at < 0 {
-			t.Fatalf("the page has no place for the table of %s", name)
-		}
-		at += len(open)
-		to := at + strings.Index(page[at:], end)
-		if page[at:to] != table && !*update {
-			t.Errorf("the table of %s is not what the code says; run go test ./service/workflow -update", name)
-		}
-		page = page[:at] + table + page[to:]
-	}
-	if *update {
-		if err := os.WriteFile(guide, []byte(page), 0o644); err != nil {
+		data, err := os.ReadFile(file)
+		if err != nil {
 			t.Fatal(err)
 		}
+		page := string(data)
+		for name, table := range tables {
+			page = within(t, page, name, table)
+		}
+		if *update {
+			if err := os.WriteFile(file, []byte(page), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+}
+
+// within puts a table into its place on a page, and says when another one stands there.
+func within(t *testing.T, page, name, table string) string {
+	t.Helper()
+	open, end := fmt.Sprintf("<!-- %s: from the code -->\n", name), "<!-- end -->"
+	at := strings.Index(page, open)
+	if at < 0 {
+		t.Fatalf("the page has no place for the table of %s", name)
+	}
+	at += len(open)
+	to := at + strings.Index(page[at:], end)
+	if page[at:to] != table && !*update {
+		t.Errorf("the table of %s is not what the code says; run go test ./service/workflow -update", name)
+	}
+	return page[:at] + table + page[to:]
 }
 
 func typesTable(types []definition.Type) string {

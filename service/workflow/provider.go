@@ -9,6 +9,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/resource"
+	"weir/service/workflow/internal/trigger"
 )
 
 // apiVersions are those of ARM that workflows follow, the newest first.
@@ -25,7 +26,7 @@ func Types() []*resource.Type {
 func workflowType() *resource.Type {
 	return &resource.Type{
 		Name: typeWorkflow, APIVersions: apiVersions,
-		Description: "A workflow: a definition that is run when one of its triggers fires. The workflows of a resource group are one unit of continuity. With the tag `weir-share` its recurrences and polls are shared between locations.",
+		Description: "A workflow: a definition that is run when one of its triggers fires. The workflows of a resource group are one unit of continuity. With the tag `weir-share` its recurrences are shared between locations: `1/2` in one and `2/2` in the other.",
 		NamePattern: `[A-Za-z0-9_()](?:[A-Za-z0-9_(). -]*[A-Za-z0-9_()-])?`, NameRange: resource.Range{Min: 1, Max: 80},
 		NameHint: "letters, digits, '-', '_', '.', '(' and ')'", Located: true, SiblingsMax: workflowsMax,
 		Fields: []resource.Field{
@@ -169,6 +170,9 @@ func ParametersOf(d resource.Document) ([]byte, error) {
 func checkWorkflow(d resource.Document, _ resource.View) resource.Problems {
 	p := checkDefinition(d, "definition", consumption)
 	p = append(p, checkAccess(d)...)
+	if _, err := trigger.ShareOf(d.Tags[trigger.ShareTag]); err != nil {
+		p = problem(p, d, "tags."+trigger.ShareTag, "%s", fault.Sentence(err))
+	}
 	for _, tag := range []string{"integrationAccount"} {
 		if raw := d.Raw(tag); raw != "" {
 			var ref struct {

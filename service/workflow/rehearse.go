@@ -1,6 +1,7 @@
 package workflow
 
 import (
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,7 +12,9 @@ import (
 
 	"weir/service/workflow/internal/definition"
 	"weir/service/workflow/internal/document"
+	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/rehearse"
+	"weir/service/workflow/internal/standin"
 )
 
 // Rehearsal is how one definition was played with made-up answers.
@@ -23,14 +26,40 @@ type Rehearsal struct {
 	rehearse.Played
 	// Problems are the errors of a definition that is not valid: it was not played.
 	Problems []Problem `json:"problems,omitempty"`
+	// MadeUp is what was made up, when it is asked for.
+	MadeUp *MadeUp `json:"madeUp,omitempty"`
+}
+
+// MadeUp is a definition with what a rehearsal gives it, so that somebody else can play
+// it in the same way.
+type MadeUp struct {
+	Definition json.RawMessage            `json:"definition"`
+	Parameters json.RawMessage            `json:"parameters"`
+	Trigger    json.RawMessage            `json:"trigger"`
+	Actions    map[string]json.RawMessage `json:"actions"`
+}
+
+func madeUpFor(d *definition.Definition) (*MadeUp, error) {
+	made := standin.For(d)
+	v, err := expression.ParseJSON(string(d.Value.Raw))
+	if err != nil {
+		return nil, err
+	}
+	m := &MadeUp{Definition: expression.AppendJSON(nil, v), Parameters: expression.AppendJSON(nil, made.Parameters()), Trigger: expression.AppendJSON(nil, made.Trigger()), Actions: map[string]json.RawMessage{}}
+	d.Actions.Each(func(a *definition.Action) {
+		if made.Calls(a.Name) {
+			m.Actions[a.Name] = expression.AppendJSON(nil, made.Answer(a.Name).Outputs)
+		}
+	})
+	return m, nil
 }
 
 // Invalid is the verdict of a definition that was not played.
 const Invalid = "invalid"
 
 // RehearsePaths plays the definitions of files, and of the .json files in folders. The
-// error is about a path that cannot be read.
-func RehearsePaths(paths ...string) ([]Rehearsal, error) {
+// error is about a path that cannot be read. With madeUp they tell what was made up.
+func RehearsePaths(madeUp bool, paths ...string) ([]Rehearsal, error) {
 	var all []Rehearsal
 	for _, p := range paths {
 		err := filepath.WalkDir(p, func(file string, d fs.DirEntry, err error) error {
@@ -51,7 +80,7 @@ func RehearsePaths(paths ...string) ([]Rehearsal, error) {
 			if err != nil {
 				return err
 			}
-			one, err := Rehearse(data)
+			one, err := Rehearse(data, madeUp)
 			if err != nil && file == p {
 				return fmt.Errorf("%s: %w", file, err)
 			}
@@ -74,7 +103,7 @@ func RehearsePaths(paths ...string) ([]Rehearsal, error) {
 var dawnOfRehearsals = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 // Rehearse plays every definition in a file.
-func Rehearse(data []byte) ([]Rehearsal, error) {
+func Rehearse(data []byte, madeUp bool) ([]Rehearsal, error) {
 	root, err := document.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("this is not JSON: %w", err)
@@ -92,6 +121,11 @@ func Rehearse(data []byte) ([]Rehearsal, error) {
 			}
 		} else {
 			one.Played = rehearse.Play(d, dawnOfRehearsals)
+			if madeUp {
+				if one.MadeUp, err = madeUpFor(d); err != nil {
+					return nil, err
+				}
+			}
 		}
 		all = append(all, one)
 	}

@@ -13,6 +13,7 @@ import (
 	"weir/kernel/replica"
 	"weir/kernel/resource"
 	"weir/service/workflow/connector"
+	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
@@ -23,6 +24,7 @@ type house struct {
 	t        testing.TB
 	registry *resource.Registry
 	*Service
+	nesting  Nesting
 	journals map[string]*journaltest.Memory
 	leases   *journaltest.MemoryLeases
 }
@@ -62,10 +64,11 @@ func (h *house) start() {
 	h.t.Helper()
 	var err error
 	h.Service, err = New(Options{
-		Registry: here{h.registry}, Open: h.openUnit, Node: "n1", Address: "here", Location: "north", Connectors: []connector.Connector{echo{}}, Logger: h.logger(),
+		Registry: here{h.registry}, Open: h.openUnit, Node: "n1", Address: "here", Location: "north", Connectors: []connector.Connector{echo{}, nested.New(nested.Options{Calls: &h.nesting})}, Logger: h.logger(),
 		Endpoint: func(string) string { return "https://there.example" },
 	})
 	h.must(err)
+	h.nesting.Bind(h.Service)
 	h.must(h.Service.Start(h.t.Context()))
 	engine := h.Service
 	h.t.Cleanup(func() { _ = engine.Stop(context.Background()) })

@@ -33,7 +33,6 @@ import (
 	"weir/kernel/replica"
 	"weir/kernel/resource"
 	"weir/service/workflow/connector"
-	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/internal/host"
 )
 
@@ -102,12 +101,11 @@ type Service struct {
 
 // New builds an engine that does nothing yet.
 func New(o Options) (*Service, error) {
-	s := &Service{o: o, log: o.Logger, spaces: map[string]*space{}, called: map[string]resource.ID{}}
-	var err error
-	// Workflows start each other through the engine itself.
-	if s.set, err = host.NewSet(append(slices.Clone(o.Connectors), nested.New(nested.Options{Calls: others{s}}))...); err != nil {
+	set, err := host.NewSet(o.Connectors...)
+	if err != nil {
 		return nil, err
 	}
+	s := &Service{o: o, log: o.Logger, set: set, spaces: map[string]*space{}, called: map[string]resource.ID{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -109,8 +109,6 @@ type Who struct {
 	ActionTracking string
 	// RunTracking is the run's own, that correlates what its actions do.
 	RunTracking string
-	// Depth counts the workflows that started each other up to this one.
-	Depth int
 }
 
 // Answer is how an attempt went: Status, Headers and Body of what speaks HTTP, Outputs

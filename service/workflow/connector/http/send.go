@@ -236,7 +236,7 @@ func (x *exchange) failure(err error) connector.Answer {
 		large   tooLarge
 		login   *loginError
 		tlsErr  *tls.CertificateVerificationError
-		alert   tls.AlertError
+		remote  *net.OpError
 		record  tls.RecordHeaderError
 		failed  *protocolError
 	)
@@ -257,7 +257,7 @@ func (x *exchange) failure(err error) connector.Answer {
 		a.Code, a.Message = "RequestCancelled", "Http request failed: it was given up."
 	case errors.As(err, &name):
 		a.Code, a.Message = "UnresolvableHostName", fmt.Sprintf("The provided host name '%s' could not be resolved.", x.request.url.Hostname())
-	case errors.As(err, &tlsErr), errors.As(err, &alert), errors.As(err, &record):
+	case errors.As(err, &tlsErr), errors.As(err, &record), errors.As(err, &remote) && remote.Op == "remote error": // an alert
 		a.Code, a.Retryable = "SecureConnectionFailed", false
 		a.Message = fmt.Sprintf("Http request failed as there is an error: 'the secure connection to %s could not be made: %v'", host, plain(err))
 	default:

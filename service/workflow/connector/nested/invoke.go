@@ -24,7 +24,7 @@ func (c *Connector) invoke(ctx context.Context, call *connector.Call, inputs *Ob
 	if refusal != nil {
 		return *refusal
 	}
-	if call.Who.Depth >= c.limits.Depth {
+	if Depth(call.Who.Run) >= c.limits.Depth {
 		return connector.Refusal("WorkflowNestingTooDeep", fmt.Sprintf("'%s' would be the start of the workflow %s in a chain of %d workflows that start each other; more are not started. Look for one that starts itself.", call.Who.Action, workflow, c.limits.Depth))
 	}
 	v, _ := inputs.Get("headers")
@@ -38,7 +38,7 @@ func (c *Connector) invoke(ctx context.Context, call *connector.Call, inputs *Ob
 	}
 	if earlier == nil {
 		body, _ := inputs.Get("body")
-		i := Invocation{Workflow: workflow, Trigger: trigger, Run: run, Headers: c.tracked(headers, call), Body: body, Tracking: call.Who.ClientTracking, Parent: call.Who.Workflow, Depth: call.Who.Depth + 1}
+		i := Invocation{Workflow: workflow, Trigger: trigger, Run: run, Headers: c.tracked(headers, call), Body: body, Tracking: call.Who.ClientTracking, Parent: call.Who.Workflow}
 		r, err := c.begin(ctx, i)
 		if err != nil {
 			return c.left(ctx, call, workflow, err)

@@ -9,7 +9,8 @@
 //     that one has failed.
 //  2. What the child's Response gives is the action's answer. A child that takes long does
 //     not hold a call: the action waits as for any asynchronous operation, and asks.
-//  3. Workflows start each other to a bounded depth.
+//  3. Workflows start each other to a bounded depth, which the last two digits of a run's
+//     name count: ...CU00 was started from outside, ...CU01 by such a run, and so on.
 //
 // It refuses workflows of other subscriptions and inputs that it does not know, by name.
 package nested
@@ -42,10 +43,8 @@ type Invocation struct {
 	Body    any
 	// Tracking is what the parent's client tracks it by.
 	Tracking string
-	// Parent is the resource id of the workflow that asks, Depth how many started each other
-	// up to the run that is to be.
+	// Parent is the resource id of the workflow that asks.
 	Parent string
-	Depth  int
 }
 
 // Message is one for a Batch trigger.
@@ -82,7 +81,7 @@ type Calls interface {
 
 // Limits bound nesting. Zero fields get the defaults.
 type Limits struct {
-	// Depth is how deep workflows start each other.
+	// Depth is how deep workflows start each other, at most 99.
 	Depth int
 	// Patience is how long a call waits for the child before it asks later.
 	Patience time.Duration
@@ -115,7 +114,7 @@ var _ connector.Connector = (*Connector)(nil)
 // New makes a connector.
 func New(o Options) *Connector {
 	l, d := o.Limits, DefaultLimits
-	l.Depth = cmp.Or(l.Depth, d.Depth)
+	l.Depth = min(cmp.Or(l.Depth, d.Depth), 99)
 	l.Patience, l.Pause = cmp.Or(l.Patience, d.Patience), cmp.Or(l.Pause, d.Pause)
 	l.AskAfter, l.AskAfterMax = cmp.Or(l.AskAfter, d.AskAfter), cmp.Or(l.AskAfterMax, d.AskAfterMax)
 	if o.Now == nil {
@@ -281,12 +280,23 @@ func reply(r Reply) connector.Answer {
 // the steps of 100 ns that names count.
 const runTicks = 10_000_000
 
-// RunName is the name of the run that an attempt starts: it sorts beside its parent's. Two
-// attempts have the same one by chance once in 10^16.
+// RunName is the name of the run that an attempt starts: it sorts beside its parent's, and
+// its last two digits count the depth. Two attempts have the same one by chance once in
+// 10^16.
 func RunName(parent, key string, attempt int32) string {
 	sum := sha256.Sum256([]byte(parent + "\n" + key + "\n" + strconv.Itoa(int(attempt))))
 	lot := binary.BigEndian.Uint64(sum[:8])
 	ticks, _ := strconv.ParseUint(parent[:min(len(parent), 20)], 10, 64)
 	ticks -= min(binary.BigEndian.Uint64(sum[8:16])%runTicks, ticks)
-	return fmt.Sprintf("%020d%09dCU00", ticks, lot%1_000_000_000)
+	return fmt.Sprintf("%020d%09dCU%02d", ticks, lot%1_000_000_000, min(Depth(parent)+1, 99))
+}
+
+// Depth is how many workflows started each other up to a run.
+func Depth(run string) int {
+	if i := strings.LastIndex(run, "CU"); i > 0 {
+		if n, err := strconv.Atoi(run[i+2:]); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
 }

@@ -108,7 +108,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	i := f.begun[0]
-	if i.Workflow != group+"child" || i.Trigger != "manual" || i.Run != RunName(parent, "k1", 1) || i.Tracking != "ct" || i.Depth != 1 {
+	if i.Workflow != group+"child" || i.Trigger != "manual" || i.Run != RunName(parent, "k1", 1) || i.Tracking != "ct" {
 		t.Errorf("%+v", i)
 	}
 	if got := string(expression.AppendJSON(nil, i.Headers)); got != `{"a":"b","x-ms-client-tracking-id":"ct","x-ms-workflow-name":"orders","x-ms-workflow-run-id":"`+parent+`","x-ms-workflow-operation-name":"Child"}` {
@@ -215,7 +215,7 @@ func TestTimes(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	c := New(Options{Calls: family()})
 	deep := call(t, "Workflow", one, 1)
-	deep.Who.Depth = 30
+	deep.Who.Run = strings.TrimSuffix(parent, "00") + "30"
 	if a := c.Do(t.Context(), deep); a.Code != "WorkflowNestingTooDeep" || !strings.Contains(a.Message, "30 workflows") {
 		t.Errorf("too deep: %+v", a)
 	}
@@ -257,7 +257,7 @@ func TestBatch(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	a := RunName(parent, "k", 1)
-	if len(a) != len(parent) || !strings.HasSuffix(a, "CU00") {
+	if len(a) != len(parent) || !strings.HasSuffix(a, "CU01") || Depth(a) != 1 || Depth(parent) != 0 || Depth(RunName(a, "k", 1)) != 2 {
 		t.Errorf("%s", a)
 	}
 	if a != RunName(parent, "k", 1) || a == RunName(parent, "k", 2) || a == RunName(parent, "l", 1) {

@@ -63,7 +63,12 @@ type Trigger struct {
 // Compile makes a trigger of a definition that was read without errors.
 func Compile(d *definition.Definition, t *definition.Trigger) *Trigger {
 	c := &Trigger{Trigger: t, of: d}
-	c.inputs = compile(t.Inputs, expression.Parse, "retryPolicy", "schema")
+	without := []string{"retryPolicy", "schema"}
+	if t.Is("Request", "Manual") {
+		// What a designer leaves there of connections does not keep anybody from calling.
+		without = append(without, "host", "parameters", "operationId", "headersSchema")
+	}
+	c.inputs = compile(t.Inputs, expression.Parse, without...)
 	if policy, _ := t.Inputs.Fold("retryPolicy"); policy.Given() {
 		c.retry = compile(policy, expression.Parse)
 	}
@@ -93,8 +98,8 @@ type Env struct {
 	Parameters *expression.Object
 	// Setting gives an app setting; nil, there are none.
 	Setting func(name string) (any, bool)
-	// Callback is what listCallbackUrl() gives; empty, there is none.
-	Callback string
+	// Callback is what listCallbackUrl() gives; nil or empty, there is none.
+	Callback func() string
 }
 
 // Input is what a trigger has.
@@ -162,7 +167,7 @@ func (t *Trigger) part(s *scope, in Input, v *Verdict) *Verdict {
 		}
 		if !holds {
 			if v.Skipped++; v.Skipped == 1 {
-				_, v.Traces, _ = c.EvalTraced(s, expression.Budget{})
+				v.Traces = t.traces(c, s)
 			}
 			return nil
 		}
@@ -181,6 +186,22 @@ func (t *Trigger) part(s *scope, in Input, v *Verdict) *Verdict {
 	}
 	v.Parts = append(v.Parts, Part{in.Outputs, tracking})
 	return nil
+}
+
+// traces tells what the expressions of a condition gave, but for those that might tell of
+// something secret.
+func (t *Trigger) traces(c *program, s *scope) []*expression.Trace {
+	if t.Runtime.SecureInputs || t.Runtime.SecureOutputs {
+		return nil
+	}
+	_, all, _ := c.EvalTraced(s, expression.Budget{})
+	return slices.DeleteFunc(all, func(one *expression.Trace) bool {
+		refs := expression.References("@" + one.Text)
+		return slices.ContainsFunc(refs.Parameters, func(r expression.Ref) bool {
+			p := t.of.Parameter(r.Name)
+			return p != nil && p.Secure()
+		})
+	})
 }
 
 // parts splits the outputs, when the trigger says so.

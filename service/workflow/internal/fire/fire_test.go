@@ -16,7 +16,7 @@ import (
 func compiled(t *testing.T, trigger string) *Trigger {
 	t.Helper()
 	root, err := document.Parse([]byte(`{"$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#",
-  "contentVersion": "1.0.0.0", "parameters": {"every": {"type": "int", "defaultValue": 7}, "secret": {"type": "string", "defaultValue": "d"}},
+  "contentVersion": "1.0.0.0", "parameters": {"every": {"type": "int", "defaultValue": 7}, "secret": {"type": "string", "defaultValue": "d"}, "hidden": {"type": "securestring", "defaultValue": "h"}},
   "triggers": {"in": ` + trigger + `}, "actions": {}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func parsed(t *testing.T, text string) any {
 }
 
 var env = &Env{Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Random: 1,
-	Workflow: expression.NewObject("name", "orders"), Callback: "https://here/callback",
+	Workflow: expression.NewObject("name", "orders"), Callback: func() string { return "https://here/callback" },
 	Setting: func(name string) (any, bool) { return "set " + name, name == "there" }}
 
 // What a trigger becomes, one line each: the outputs, and what is made of them.
@@ -48,6 +48,8 @@ func TestDecide(t *testing.T) {
 		"one run of what says nothing": {`{"type": "Request"}`, `{"body": 1}`, `Succeeded OK; {"body":1} as theirs`},
 		"conditions all hold":          {`{"type": "Request", "conditions": [{"expression": "@equals(triggerBody(), 1)"}, {"expression": {"greater": ["@triggerBody()", 0]}}]}`, `{"body": 1}`, `Succeeded OK; {"body":1} as theirs`},
 		"one does not":                 {`{"type": "Request", "conditions": [{"expression": "@equals(triggerBody(), 1)"}, {"expression": "@greater(triggerBody(), 5)"}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped, greater(triggerBody(), 5) false`},
+		"what is secret is not told":   {`{"type": "Request", "conditions": [{"expression": {"equals": ["@parameters('hidden')", "@triggerBody()"]}}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped, triggerBody() 1`},
+		"what is secured is not told":  {`{"type": "Request", "runtimeConfiguration": {"secureData": {"properties": ["outputs"]}}, "conditions": [{"expression": "@equals(triggerBody(), 2)"}]}`, `{"body": 1}`, `Skipped TriggerConditionNotMet, 1 skipped`},
 		"a condition fails":            {`{"type": "Request", "conditions": [{"expression": "@triggerBody().x"}]}`, `{"body": 1}`, `Failed InvalidTemplate: Unable to process template language expressions in trigger 'in' conditions[0].expression at line`},
 		"a tracking id":                {`{"type": "Request", "correlation": {"clientTrackingId": "@concat('order-', triggerBody())"}}`, `{"body": 1}`, `Succeeded OK; {"body":1} as order-1`},
 		"a tracking id that fails":     {`{"type": "Request", "correlation": {"clientTrackingId": "@triggerBody()['x']"}}`, `{"body": 1}`, `Failed InvalidTemplate: Unable to process template language expressions in trigger 'in' correlation.clientTrackingId`},
@@ -163,6 +165,7 @@ func TestAdmit(t *testing.T) {
 		{get, Request{Method: "GET", Path: "orders/1"}, "404 TriggerRelativePathNotMatched: The path 'orders/1' of the request does not match the relative path '/orders/{id}/of-{name}.json' of the trigger 'in'."},
 		{get, Request{Method: "GET", Path: "orders/1/of-.json"}, "404 TriggerRelativePathNotMatched: The path 'orders/1/of-.json' of the request does not match the relative path '/orders/{id}/of-{name}.json' of the trigger 'in'."},
 		{strict, body(`{"id": 1}`), "null"},
+		{`{"type": "Request", "kind": "ApiConnection", "inputs": {"host": {"connection": {"name": "@parameters('$connections')['x']['connectionId']"}}}}`, body(`1`), "null"},
 		{strict, body(`{"name": 1}`), "400 TriggerInputSchemaMismatch: The input body for trigger 'in' of type 'Request' did not match its schema definition. Error details: 'Required properties are missing from object: id.,Invalid type. Expected String but got Integer.'."},
 		{strict, Request{Method: "POST", Body: "x", Has: true}, "400 InvalidRequestContent: The input body for trigger 'in' of type 'Request' must be of type JSON, as its schema is checked; send it with the content type 'application/json'."},
 	} {

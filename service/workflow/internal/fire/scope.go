@@ -63,8 +63,9 @@ func (s *scope) find(kind expression.Kind, name string) (any, bool) {
 			return s.e.Workflow, true
 		}
 	case expression.TheCallbackURL:
-		if s.e.Callback != "" {
-			return s.e.Callback, true
+		if s.e.Callback != nil {
+			address := s.e.Callback()
+			return address, address != ""
 		}
 	}
 	return nil, false

@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
-	"weir/kernel/fault"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/run"
 )
@@ -61,9 +61,9 @@ func (h *Host) Leave(workflow, name string) {
 	}
 }
 
-// Await waits for what a run answers until ctx ends; pending says that it has not yet. It
+// Answer waits for what a run answers until ctx ends; pending says that it has not yet. It
 // may be asked as often as one likes, also after the run has ended.
-func (h *Host) Await(ctx context.Context, workflow, name string) (r Reply, pending bool, err error) {
+func (h *Host) Answer(ctx context.Context, workflow, name string) (r Reply, pending bool, err error) {
 	t, err := h.tenure()
 	if err != nil {
 		return r, false, err
@@ -83,7 +83,7 @@ func (h *Host) Await(ctx context.Context, workflow, name string) (r Reply, pendi
 	select {
 	case r = <-c:
 		if r.Status == statusMoved {
-			return r, false, fault.New(fault.NotOwner, "%s", r.Message)
+			return r, false, t.lost()
 		}
 		return r, false, nil
 	case <-ctx.Done():
@@ -132,6 +132,13 @@ func (h *Host) answered(number uint64) (r Reply, ok bool, err error) {
 
 // statusMoved is what callers are told when the ownership ends.
 const statusMoved = 503
+
+// nestedName reports whether a run was started by another one, as the end of its name
+// tells: who waits for its answer asks again wherever it goes on.
+func nestedName(name string) bool {
+	at := strings.LastIndex(name, "CU")
+	return at > 0 && name[at:] != "CU00"
+}
 
 // removed is told to callers of runs that are no more.
 var removed = Reply{Status: 404, Code: "WorkflowNotFound", Message: "The workflow was removed while its run was under way."}

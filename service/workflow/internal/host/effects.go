@@ -187,7 +187,7 @@ func (t *tenure) make(ctx context.Context, c *call) (a run.Answer) {
 		Who: connector.Who{
 			Workflow: c.version.ID, Identity: h.identity(c.version), Run: c.w.name, Action: o.Name, Attempt: e.Attempt, Key: e.Key,
 			ClientTracking: c.w.tracking, ActionTracking: e.Tracking,
-			RunTracking: c.w.name, Depth: c.w.depth,
+			RunTracking: c.w.name,
 		},
 		Context: e.Context, Callback: c.callback,
 	})

@@ -27,9 +27,6 @@ type Firing struct {
 	Names    []string
 	// Origin is the run that is repeated, else empty.
 	Origin string
-	// Depth counts the workflows that started each other up to these runs; 0: nobody's run
-	// started them.
-	Depth int
 	// Memory is what the trigger remembers from now on, and Due when it wants to be looked
 	// at (zero: never), when SetMemory is set. They are recorded in one step with the runs.
 	SetMemory bool
@@ -159,17 +156,17 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	if tracking == "" {
 		tracking = name
 	}
-	w := &worker{t: t, name: name, tracking: tracking, depth: f.Depth, version: v, state: &run.State{}}
+	w := &worker{t: t, name: name, tracking: tracking, version: v, state: &run.State{}}
 	w.secret, w.keys = h.keysOf(v.Name)
 	e := w.env(0)
 	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
-	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || f.Depth > 0}
+	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || nestedName(name)}
 	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}
 	l.out = run.Advance(w.state, v.plan, e, in)
 	if l.out.Err == nil {
 		l.decided = ledger.Decide(l.out.Facts)
 	}
-	l.begin = ledger.Begin{Workflow: v.Name, Name: name, Trigger: f.Trigger, Tracking: tracking, Origin: f.Origin, Depth: f.Depth}
+	l.begin = ledger.Begin{Workflow: v.Name, Name: name, Trigger: f.Trigger, Tracking: tracking, Origin: f.Origin}
 	if runs, _ := v.concurrency(); runs > 0 {
 		l.begin.Payload = expression.AppendJSON(nil, trigger)
 	}

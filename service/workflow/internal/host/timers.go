@@ -85,7 +85,7 @@ func (t *tenure) takeUp() {
 				return
 			}
 			open = append(open, r.Number)
-			if r.State().Caller == run.CallerWaits && r.Depth == 0 {
+			if r.State().Caller == run.CallerWaits && !nestedName(r.Name) {
 				left = append(left, r.Number)
 			}
 		})

@@ -42,7 +42,6 @@ type worker struct {
 	moves    uint32
 	name     string
 	tracking string
-	depth    int
 	version  *deployed
 	secret   []byte
 	keys     Keys
@@ -159,7 +158,7 @@ func (w *worker) ready(in *input) error {
 			default:
 				state, payload = &run.State{}, r.Payload()
 			}
-			w.name, w.tracking, w.moves, w.depth = r.Name, r.Tracking, r.Moves, r.Depth
+			w.name, w.tracking, w.moves = r.Name, r.Tracking, r.Moves
 			workflow, version = r.Workflow().Name, r.Version
 			w.secret, w.keys = h.ledger.Secret(), Keys(r.Workflow().Keys)
 		})
@@ -184,7 +183,7 @@ func (w *worker) ready(in *input) error {
 	if in.start {
 		in.Event = run.Start
 		w.t.mu.Lock()
-		in.Waits = len(w.t.callers[w.number]) > 0 || w.depth > 0
+		in.Waits = len(w.t.callers[w.number]) > 0 || nestedName(w.name)
 		w.t.mu.Unlock()
 	}
 	return nil

@@ -85,7 +85,6 @@ type Begin struct {
 	Trigger  string
 	Tracking string
 	Origin   string
-	Depth    int
 	// Payload is the trigger; it is kept when the run must wait.
 	Payload []byte
 }
@@ -110,14 +109,7 @@ func (l *Ledger) BeginRun(t Turn, b Begin) (r *Run, waits bool, err error) {
 	case waits && len(b.Payload) == 0:
 		return nil, false, fault.New(fault.Invalid, "A run that must wait needs its trigger.")
 	}
-	kind := factBegan
-	if b.Depth > 0 {
-		kind = factDeep
-	}
-	f := begin(kind, t.Now())
-	if b.Depth > 0 {
-		f.number(uint64(b.Depth))
-	}
+	f := begin(factBegan, t.Now())
 	f.number(w.Number)
 	f.text(b.Name)
 	f.text(b.Trigger)

@@ -27,8 +27,7 @@ const (
 	factKey       factKind = 12 // a key of a workflow has its next generation
 	factNoted     factKind = 13 // a trigger fired and no run came of it
 	factAdopted   factKind = 14 // a run of another history is there; block: its payloads, or its archive
-	factDeep      factKind = 15 // as factBegan, of a run that another one started: with the depth
-	factKindsMax           = 16
+	factKindsMax           = 15
 	factVersion            = 1
 )
 

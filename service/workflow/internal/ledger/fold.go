@@ -38,9 +38,7 @@ func (l *Ledger) fold(ref record.Ref, fact []byte) error {
 	case factPut:
 		err = l.foldPut(f)
 	case factBegan:
-		err = l.foldBegan(f, 0)
-	case factDeep:
-		err = l.foldBegan(f, f.word())
+		err = l.foldBegan(f)
 	case factAdvanced:
 		err = l.foldAdvanced(f)
 	case factArchived:
@@ -170,12 +168,12 @@ func (l *Ledger) foldSwitched(f *folding) error {
 	return err
 }
 
-func (l *Ledger) foldBegan(f *folding, depth uint32) error {
+func (l *Ledger) foldBegan(f *folding) error {
 	w, err := l.flow(f)
 	if err != nil {
 		return err
 	}
-	r := &Run{Number: l.nextRun, Name: f.text(), Trigger: f.text(), Tracking: f.text(), Origin: f.text(), Created: f.now, Depth: int(depth), flow: w, version: w.Current()}
+	r := &Run{Number: l.nextRun, Name: f.text(), Trigger: f.text(), Tracking: f.text(), Origin: f.text(), Created: f.now, flow: w, version: w.Current()}
 	ref := f.block()
 	if f.bad || w.byName[r.Name] != nil {
 		return badFact("the run '%s' begins twice or is cut off", r.Name)

@@ -106,8 +106,6 @@ type Run struct {
 	Code     string
 	Created  int64
 	Done     int64
-	// Depth counts the workflows that started each other up to this run.
-	Depth int
 	// Moves counts how often payloads were carried: a copy of the state that was taken
 	// before knows old places.
 	Moves uint32

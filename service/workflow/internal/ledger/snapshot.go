@@ -13,7 +13,7 @@ import (
 // The snapshot, version 2: a version byte, the next numbers, what is the unit's own, the
 // blocks in the order of the journal, the workflows as they came, each with its keys,
 // versions, triggers and runs; and the xxhash64 of all that, little endian. Version 1
-// has neither what is the unit's own, nor keys, notes of triggers and depths of runs.
+// has neither what is the unit's own, nor keys, nor notes of triggers.
 const (
 	snapshotVersion  = 2
 	snapshotSumBytes = 8
@@ -78,7 +78,6 @@ func (w *writer) run(r *Run, at map[*Version]uint64, ordinals map[*block]uint64)
 		w.text(s)
 	}
 	w.signed(r.Created)
-	w.number(uint64(r.Depth))
 	w.b = append(w.b, byte(r.Status))
 	w.number(uint64(r.Moves))
 	if r.Status.Ended() {
@@ -200,11 +199,7 @@ func (r *restoring) workflow() error {
 }
 
 func (r *restoring) run(w *Workflow) error {
-	x := &Run{Number: r.number(), Name: r.text(), Trigger: r.text(), Tracking: r.text(), Origin: r.text(), Created: r.signed(), flow: w}
-	if !r.first {
-		x.Depth = int(r.word())
-	}
-	x.Status, x.Moves = run.Status(r.byte()), r.word()
+	x := &Run{Number: r.number(), Name: r.text(), Trigger: r.text(), Tracking: r.text(), Origin: r.text(), Created: r.signed(), Status: run.Status(r.byte()), Moves: r.word(), flow: w}
 	if x.Status.Ended() {
 		x.Version, x.Code, x.Done = r.text(), r.text(), r.signed()
 	} else if n := r.number(); n < uint64(len(w.Versions)) {

@@ -229,9 +229,19 @@ func (d *Door) fire(w http.ResponseWriter, r *http.Request, f *Flow, c call) err
 	}
 	reply, err := fire(r.Context(), f.Name, t.Name, in)
 	if err != nil {
-		return told(err)
+		return settling(r.Context(), told(err), f.Name)
 	}
 	return d.reply(w, r, f, in.Header.Get(trackingHeader), reply)
+}
+
+// settling gives an error of a moment at which the workflow is taken up by this node, or
+// let go, as one to try again on: its trigger is in the plan, and its caller still waits.
+func settling(ctx context.Context, err error, name string) error {
+	said, _ := errors.AsType[refusal](err)
+	if said.code == "WorkflowTriggerNotFound" || errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		return fault.Wrap(fault.Unavailable, err, "The workflow '%s' is changing hands. Please try again.", name)
+	}
+	return err
 }
 
 // trackingHeader is how a caller tracks a run.

@@ -8,7 +8,7 @@ import (
 const echo = manual + `"actions": {
 	"Take": {"type": "Compose", "inputs": "@add(triggerBody()?['n'], 1)"},
 	"Answer": {"type": "Response", "inputs": {"statusCode": 201, "headers": {"x-own": "h"}, "body": {"n": "@outputs('Take')"}}, "runAfter": {"Take": ["Succeeded"]}}
-}, "outputs": {"twice": {"type": "Int", "value": "@mul(outputs('Take'), 2)"}}}`
+}, "outputs": {"twice": {"type": "Int", "value": "@mul(outputs('Take'), 2)"}}`
 
 // A call of a Request trigger is answered by the run, which its history then shows.
 func TestCall(t *testing.T) {
@@ -87,7 +87,7 @@ func TestActionCalledBack(t *testing.T) {
 	s := newStage(t)
 	s.put("hooks", manual+`"actions": {
 		"Wait for it": {"type": "HttpWebhook", "inputs": {"subscribe": {"method": "POST", "uri": "http://there/subscribe", "body": "@listCallbackUrl()"}, "unsubscribe": {}}},
-		"Then": {"type": "Compose", "inputs": "@body('Wait for it')", "runAfter": {"Wait for it": ["Succeeded"]}}}}`)
+		"Then": {"type": "Compose", "inputs": "@body('Wait for it')", "runAfter": {"Wait for it": ["Succeeded"]}}}`)
 	name := s.start("hooks", `{}`)
 	where := ""
 	for where == "" {

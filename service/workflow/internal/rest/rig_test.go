@@ -91,8 +91,10 @@ func newStage(t *testing.T) *stage {
 		At: func(_ context.Context, id resource.ID) (*Flow, error) { return s.flow(id.Name(), id) },
 		ByID: func(_ context.Context, id string) (*Flow, error) {
 			for _, v := range s.host.Workflows() {
-				if at := resource.MustID(prefix + v.Name); callback.ID(at.String()) == id {
-					return s.flow(v.Name, at)
+				for _, at := range []string{prefix + v.Name, siteID + "/workflows/" + v.Name} {
+					if callback.ID(at) == id {
+						return s.flow(v.Name, resource.MustID(at))
+					}
 				}
 			}
 			return nil, fault.New(fault.NotFound, "The workflow '%s' could not be found.", id)
@@ -242,7 +244,7 @@ const manual = `"triggers": {"manual": {"type": "Request", "kind": "Http", "inpu
 // put deploys a workflow whose definition goes on so.
 func (s *stage) put(name, rest string) {
 	s.Helper()
-	s.must(s.host.Put(s.within(), host.Declared{Name: name, ID: prefix + name, Location: "west", Definition: []byte(schema + rest)}))
+	s.must(s.host.Put(s.within(), host.Declared{Name: name, ID: prefix + name, Location: "west", Definition: []byte(schema + rest + "}")}))
 	// The triggers learn of it by themselves.
 	for deadline := s.within(); ; {
 		_, err := s.manager.Request(s.within(), name, "no such trigger", trigger.Incoming{})
@@ -396,3 +398,11 @@ func indented(v any) string {
 var _ Runs = (*host.Host)(nil)
 var _ Triggers = (*trigger.Manager)(nil)
 var _ = run.Running
+
+func mustID(text string) resource.ID { return resource.MustID(text) }
+
+func mustRequest(at string) *http.Request {
+	r := httptest.NewRequest("GET", at, nil)
+	r.TLS = nil
+	return r
+}

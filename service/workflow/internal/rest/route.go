@@ -58,9 +58,10 @@ func operation(prefix, method string, rest []string) string {
 			types = append(types, strings.ToLower(part[:1])+part[1:])
 		}
 	}
-	last := types[len(types)-1]
 	switch {
-	case method == http.MethodPost && (len(rest)%2 == 1 || last == "run"):
+	case method == http.MethodPost && len(rest)%2 == 0: // of many: runs/cancel
+		return prefix + "/" + strings.Join(append(types, rest[len(rest)-1]), "/") + "/action"
+	case method == http.MethodPost:
 		return prefix + "/" + strings.Join(types, "/") + "/action"
 	case method == http.MethodGet, method == http.MethodHead:
 		return prefix + "/" + strings.Join(types, "/") + "/read"
@@ -204,7 +205,13 @@ func (q *request) shows(body any, err error) error {
 	return q.answers(http.StatusOK, body)
 }
 
+// answers answers with a body; nil is none.
 func (q *request) answers(status int, body any) error {
+	if body == nil {
+		q.w.Header().Set("Cache-Control", "no-store")
+		q.w.WriteHeader(status)
+		return nil
+	}
 	writeJSON(q.w, status, body)
 	return nil
 }

@@ -39,27 +39,29 @@ type Env struct {
 
 // Limits bound a run. Zero fields get the defaults.
 type Limits struct {
-	StepsPerAdvance  int
-	ForeachItemsMax  int
-	Repetitions      int
-	UntilCount       int
-	UntilCountMax    int
-	UntilTimeout     time.Duration
-	RequestTimeout   time.Duration
-	WaitMax          time.Duration // the deadline of a webhook or an asynchronous call
-	PollInterval     time.Duration
-	RetryAfterMax    time.Duration
-	RetriesMax       int
-	ContentBytesMax  int // of the inputs, or the outputs, of an action
-	ActionBytesMax   int // of both together
-	VariableBytesMax int
-	ExpressionBudget expression.Budget
+	StepsPerAdvance int
+	ForeachItemsMax int
+	Repetitions     int
+	UntilCount      int
+	UntilCountMax   int
+	UntilTimeout    time.Duration
+	RequestTimeout  time.Duration
+	// RequestTimeoutStandard is that of workflows of a Standard project.
+	RequestTimeoutStandard time.Duration
+	WaitMax                time.Duration // the deadline of a webhook or an asynchronous call
+	PollInterval           time.Duration
+	RetryAfterMax          time.Duration
+	RetriesMax             int
+	ContentBytesMax        int // of the inputs, or the outputs, of an action
+	ActionBytesMax         int // of both together
+	VariableBytesMax       int
+	ExpressionBudget       expression.Budget
 }
 
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
 	StepsPerAdvance: 500, ForeachItemsMax: 100_000, Repetitions: 20, UntilCount: 60, UntilCountMax: 5_000, UntilTimeout: time.Hour,
-	RequestTimeout: 2 * time.Minute, WaitMax: 90 * 24 * time.Hour, PollInterval: 20 * time.Second, RetryAfterMax: 24 * time.Hour, RetriesMax: 90,
+	RequestTimeout: 2 * time.Minute, RequestTimeoutStandard: 225 * time.Second, WaitMax: 90 * 24 * time.Hour, PollInterval: 20 * time.Second, RetryAfterMax: 24 * time.Hour, RetriesMax: 90,
 	ContentBytesMax: 104_857_600, ActionBytesMax: 209_715_200, VariableBytesMax: 104_857_600,
 }
 
@@ -86,6 +88,7 @@ func (l Limits) orDefault() Limits {
 	set(&d.VariableBytesMax, l.VariableBytesMax)
 	span(&d.UntilTimeout, l.UntilTimeout)
 	span(&d.RequestTimeout, l.RequestTimeout)
+	span(&d.RequestTimeoutStandard, l.RequestTimeoutStandard)
 	span(&d.WaitMax, l.WaitMax)
 	span(&d.PollInterval, l.PollInterval)
 	span(&d.RetryAfterMax, l.RetryAfterMax)

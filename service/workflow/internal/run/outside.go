@@ -118,10 +118,18 @@ func (a *Answer) code() string {
 
 func (m *machine) effect(e Effect) { m.out.Effects = append(m.out.Effects, e) }
 
+// requestTimeout is how long an attempt may take where nothing is said.
+func (m *machine) requestTimeout() time.Duration {
+	if m.p.Definition.Host == definition.Standard {
+		return m.e.Limits.RequestTimeoutStandard
+	}
+	return m.e.Limits.RequestTimeout
+}
+
 // of makes an effect about an instance.
 func (m *machine) of(k EffectKind, i *instance) Effect {
 	n := &m.p.nodes[i.node]
-	e := Effect{Kind: k, At: i.place(), Action: n.Action, Path: m.path(i), Key: m.key(i), Tracking: m.tracking(i), Secure: n.hideInputs || n.hideOutputs, Timeout: m.e.Limits.RequestTimeout}
+	e := Effect{Kind: k, At: i.place(), Action: n.Action, Path: m.path(i), Key: m.key(i), Tracking: m.tracking(i), Secure: n.hideInputs || n.hideOutputs, Timeout: m.requestTimeout()}
 	if i.more != nil {
 		e.Attempt = i.more.attempt
 	}
@@ -333,7 +341,7 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	}
 	// Who does not answer an unsubscribe does not hold the run for long.
 	m.fit(i, f)
-	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.e.Limits.RequestTimeout.Microseconds()
+	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.requestTimeout().Microseconds()
 	m.emit(f)
 	m.unsubscribe(i, inputs)
 }

@@ -55,6 +55,9 @@ func (m *Made) Trigger() *expression.Object {
 	return o
 }
 
+// Calls reports whether an action's outputs come from something outside.
+func (m *Made) Calls(action string) bool { return m.actions[fold(action)] != nil }
+
 // Outputs gives the outputs of an action that calls something: {statusCode, headers,
 // body}.
 func (m *Made) Outputs(action string) *expression.Object {

@@ -82,17 +82,22 @@ func messagePrint(id, key string) []byte {
 // emptySlot is what is remembered of a slot whose message was let go.
 const emptySlot = "-"
 
-// slot is a message as it is remembered.
+// slot is a message as it is remembered, in several slots when it is large.
 type slot struct {
-	Number    uint64          `json:"n"`
-	Batch     string          `json:"b"`
-	Partition string          `json:"p"`
-	ID        string          `json:"id"`
-	Key       string          `json:"k,omitempty"`
-	Content   json.RawMessage `json:"c"`
+	Number    uint64 `json:"n"`
+	Batch     string `json:"b,omitempty"`
+	Partition string `json:"p,omitempty"`
+	ID        string `json:"id,omitempty"`
+	Key       string `json:"k,omitempty"`
+	// Piece counts the pieces of a content from 0.
+	Piece   int    `json:"i,omitempty"`
+	Content []byte `json:"c"`
 
-	at int // which slot
+	at []int // which slots, of a whole message
 }
+
+// pieceBytes is how much of a content lies in one slot.
+const pieceBytes = 40 << 10
 
 func (s *slot) group() string { return s.Batch + "\x00" + s.Partition }
 
@@ -118,27 +123,42 @@ func (w *watch) load() error {
 		return nil
 	}
 	*b = batches{}
+	var pieces []*slot
 	for ; ; b.next++ {
 		info, err := w.t.m.Host.Trigger(w.workflow, w.slotName(b.next))
 		if err != nil {
 			return err
 		}
-		switch string(info.Memory) {
-		case "": // slots are used from the first on, and stay
-			slices.SortFunc(b.all, func(x, y *slot) int { return cmp.Compare(x.Number, y.Number) })
-			b.read = true
-			return nil
-		case emptySlot:
+		if len(info.Memory) == 0 {
+			break // slots are used from the first on, and stay
+		}
+		if string(info.Memory) == emptySlot {
 			b.free = append(b.free, b.next)
 			continue
 		}
-		s := &slot{at: b.next}
+		s := &slot{at: []int{b.next}}
 		if err := json.Unmarshal(info.Memory, s); err != nil {
 			return fmt.Errorf("read a message of a batch: %w", err)
 		}
-		b.add(s)
+		pieces = append(pieces, s)
 	}
+	slices.SortFunc(pieces, func(x, y *slot) int { return cmp.Or(cmp.Compare(x.Number, y.Number), cmp.Compare(x.Piece, y.Piece)) })
+	for _, s := range pieces {
+		if s.Piece == 0 {
+			b.add(s)
+			continue
+		}
+		if len(b.all) == 0 || b.all[len(b.all)-1].Number != s.Number {
+			return fmt.Errorf("a message of a batch has lost its beginning")
+		}
+		whole := b.all[len(b.all)-1]
+		whole.Content, whole.at = append(whole.Content, s.Content...), append(whole.at, s.at...)
+		b.size += int64(len(s.Content))
+	}
+	b.read = true
+	return nil
 }
+
 func (b *batches) add(s *slot) {
 	b.all = append(b.all, s)
 	b.last = max(b.last, s.Number)
@@ -207,30 +227,56 @@ func (w *watch) put(ctx context.Context, one Message) error {
 		}
 	}
 	s := &slot{Number: b.last + 1, Batch: one.Batch, Partition: one.Partition, ID: one.ID, Key: one.Key, Content: expression.AppendJSON(nil, one.Content)}
-	data, err := json.Marshal(s)
-	switch {
-	case err != nil:
-		return err
-	case len(data) > memoryBytesMax:
-		return &Refusal{Status: 413, Code: "BatchMessageTooLarge", Message: fmt.Sprintf("The message for the batch '%s' has %d bytes; at most %d are kept.", one.Batch, len(data), memoryBytesMax)}
-	case len(b.all) >= l.BatchMessages || b.size+int64(len(data)) > l.BatchBytes:
+	switch n := int64(len(s.Content)); {
+	case n > l.MessageBytes || len(s.ID)+len(s.Key)+len(s.Partition) > pieceBytes/4:
+		return &Refusal{Status: 413, Code: "BatchMessageTooLarge", Message: fmt.Sprintf("The message for the batch '%s' has %d bytes; at most %d are kept.", one.Batch, n, l.MessageBytes)}
+	case len(b.all) >= l.BatchMessages || b.size+n > l.BatchBytes:
 		return &Refusal{Status: 429, Code: "BatchFull", Message: fmt.Sprintf("The trigger '%s' of the workflow '%s' holds %d messages of %d bytes; it takes more when some were let go.", w.trigger, w.workflow, len(b.all), b.size)}
 	}
-	s.at = b.next
-	if n := len(b.free); n > 0 {
-		s.at = b.free[n-1]
-	}
-	if _, err := w.t.m.Host.Fire(ctx, host.Firing{Workflow: w.workflow, Trigger: w.slotName(s.at), SetMemory: true, Memory: data}); err != nil {
+	f, free, next := w.slots(s)
+	if _, err := w.t.m.Host.Fire(ctx, f); err != nil {
 		b.read = false // whether it was recorded is read again
-		return err
+		return lost(ctx, err)
 	}
-	if n := len(b.free); n > 0 {
-		b.free = b.free[:n-1]
-	} else {
-		b.next++
-	}
+	b.free, b.next = free, next
 	b.add(s)
 	return nil
+}
+
+// slots writes a message into slots, and says which are free then.
+func (w *watch) slots(s *slot) (f host.Firing, free []int, next int) {
+	b := &w.gathered
+	free, next = slices.Clone(b.free), b.next
+	type piece struct {
+		at   string
+		data []byte
+	}
+	var all []piece
+	for k, rest := 0, s.Content; k == 0 || len(rest) > 0; k++ {
+		at := next
+		if n := len(free); n > 0 {
+			at, free = free[n-1], free[:n-1]
+		} else {
+			next++
+		}
+		one := slot{Number: s.Number, Piece: k, Content: rest[:min(len(rest), pieceBytes)]}
+		rest = rest[len(one.Content):]
+		if k == 0 {
+			one.Batch, one.Partition, one.ID, one.Key = s.Batch, s.Partition, s.ID, s.Key
+		}
+		data, _ := json.Marshal(one) // of texts, numbers and bytes
+		all, s.at = append(all, piece{w.slotName(at), data}), append(s.at, at)
+	}
+	f = host.Firing{Workflow: w.workflow, Trigger: all[0].at, SetMemory: true, Memory: all[0].data}
+	f.Also = func(l *ledger.Ledger, t ledger.Turn) error {
+		for _, p := range all[1:] {
+			if err := l.SetTrigger(t, w.workflow, p.at, 0, p.data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return f, free, next
 }
 
 // ripe says that a partition has as many messages or bytes as let it go.
@@ -352,8 +398,10 @@ func (w *watch) fireBatch(d *declared, mem *memory, in any, c fire.Batch, group 
 	f := w.firing(v, in)
 	f.Also = func(l *ledger.Ledger, t ledger.Turn) error {
 		for _, s := range taken {
-			if err := l.SetTrigger(t, w.workflow, w.slotName(s.at), 0, []byte(emptySlot)); err != nil {
-				return err
+			for _, at := range s.at {
+				if err := l.SetTrigger(t, w.workflow, w.slotName(at), 0, []byte(emptySlot)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil
@@ -365,7 +413,7 @@ func (w *watch) fireBatch(d *declared, mem *memory, in any, c fire.Batch, group 
 	*mem = next
 	b.all = slices.DeleteFunc(b.all, func(s *slot) bool { return slices.Contains(taken, s) })
 	for _, s := range taken {
-		b.free = append(b.free, s.at)
+		b.free = append(b.free, s.at...)
 	}
 	b.size -= size
 	return nil

@@ -57,6 +57,8 @@ type Host interface {
 	// Triggers lists what is remembered, also of triggers that a definition has no more.
 	Triggers(workflow string) ([]host.TriggerInfo, error)
 	Fire(ctx context.Context, f host.Firing) ([]string, error)
+	// Room is how many more runs a workflow takes now; below zero: any number.
+	Room(workflow string) int
 	Run(ctx context.Context, workflow, name string) (host.RunInfo, error)
 	Leave(workflow, name string)
 }
@@ -96,23 +98,24 @@ type Limits struct {
 	// LookTime bounds a look, LookWait how long one may wait for something to be there;
 	// LookEvery is the pause of triggers that have no recurrence.
 	LookTime, LookWait, LookEvery time.Duration
-	// Reply is how long a request waits for its answer.
-	Reply time.Duration
+	// Reply is how long a request waits for its answer, StandardReply that of a workflow of
+	// a Standard site.
+	Reply, StandardReply time.Duration
 	// CallTime bounds a subscribe or unsubscribe, SettleTime the settling of an item.
 	CallTime, SettleTime time.Duration
 	// Pause is how long a trigger waits when its workflow takes no more runs.
 	Pause time.Duration
-	// BatchMessages and BatchBytes bound what a batch holds.
-	BatchMessages int
-	BatchBytes    int64
+	// BatchMessages and BatchBytes bound what a Batch trigger holds, MessageBytes one message.
+	BatchMessages            int
+	BatchBytes, MessageBytes int64
 }
 
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
 	Steps: 64, Looks: 2_000, LookItems: 100, KeysKept: 400,
 	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 30 * time.Second,
-	Reply: 2 * time.Minute, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
-	BatchMessages: 8_000, BatchBytes: 16 << 20,
+	Reply: 2 * time.Minute, StandardReply: 225 * time.Second, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
+	BatchMessages: 8_000, BatchBytes: 16 << 20, MessageBytes: 1 << 20,
 }
 
 func (l Limits) orDefault() Limits {
@@ -122,13 +125,13 @@ func (l Limits) orDefault() Limits {
 			*n.at = *n.from
 		}
 	}
-	for _, n := range []struct{ at, from *time.Duration }{{&d.LookTime, &l.LookTime}, {&d.LookWait, &l.LookWait}, {&d.LookEvery, &l.LookEvery}, {&d.Reply, &l.Reply},
+	for _, n := range []struct{ at, from *time.Duration }{{&d.LookTime, &l.LookTime}, {&d.LookWait, &l.LookWait}, {&d.LookEvery, &l.LookEvery}, {&d.Reply, &l.Reply}, {&d.StandardReply, &l.StandardReply},
 		{&d.CallTime, &l.CallTime}, {&d.SettleTime, &l.SettleTime}, {&d.Pause, &l.Pause}} {
 		if *n.from > 0 {
 			*n.at = *n.from
 		}
 	}
-	for _, n := range []struct{ at, from *int64 }{{&d.BatchBytes, &l.BatchBytes}} {
+	for _, n := range []struct{ at, from *int64 }{{&d.BatchBytes, &l.BatchBytes}, {&d.MessageBytes, &l.MessageBytes}} {
 		if *n.from > 0 {
 			*n.at = *n.from
 		}

@@ -65,7 +65,7 @@ type flow struct {
 type began struct {
 	name, trigger, tracking string
 	outputs                 *expression.Object
-	at                      time.Time
+	at, scheduled           time.Time
 	status                  run.Status
 	ended                   func(string, run.Status)
 	caller                  chan<- host.Reply
@@ -312,12 +312,30 @@ func (e *estate) Triggers(workflow string) ([]host.TriggerInfo, error) {
 func (e *estate) Run(_ context.Context, workflow, name string) (host.RunInfo, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, r := range e.flow(workflow).runs {
-		if r.name == name {
-			return host.RunInfo{Name: name, Status: r.status}, nil
+	if f := e.flow(workflow); f != nil {
+		for _, r := range f.runs {
+			if r.name == name {
+				return host.RunInfo{Name: name, Status: r.status}, nil
+			}
 		}
 	}
 	return host.RunInfo{}, fault.New(fault.NotFound, "There is no run '%s'.", name)
+}
+
+func (e *estate) Room(workflow string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f := e.flow(workflow)
+	if f == nil || f.room == 0 {
+		return -1
+	}
+	left := f.room
+	for _, r := range f.runs {
+		if r.status == run.Running {
+			left--
+		}
+	}
+	return max(left, 0)
 }
 
 func (e *estate) Leave(workflow, name string) {}
@@ -362,7 +380,7 @@ func (e *estate) Fire(ctx context.Context, f host.Firing) ([]string, error) {
 	}
 	var names []string
 	for k, o := range f.Outputs {
-		r := &began{name: fmt.Sprintf("run%d", len(w.runs)), trigger: f.Trigger, outputs: o, at: time.Now(), status: run.Running, ended: f.Ended, caller: f.Caller}
+		r := &began{name: fmt.Sprintf("run%d", len(w.runs)), trigger: f.Trigger, outputs: o, at: time.Now(), scheduled: f.Scheduled, status: run.Running, ended: f.Ended, caller: f.Caller}
 		if k < len(f.Names) {
 			r.name = f.Names[k]
 		}

@@ -33,7 +33,7 @@ type hand struct {
 	// The hands' lock guards these.
 	left int
 	ok   bool
-	asks bool // nobody tells when its runs end: they are asked
+	asks bool // nobody tells when its runs end: they are asked; of who keeps it
 }
 
 func newHand(item connector.Item, runs []string) *hand {
@@ -123,7 +123,7 @@ func (w *watch) attach(mem *memory, item connector.Item) bool {
 			old.item = item // what it was held by is not worth anything any more
 		}
 		w.hands.mu.Unlock()
-		if old != nil || item.Settle == nil {
+		if old != nil || item.Settle == nil && item.Taken == nil {
 			return true
 		}
 		var runs []string
@@ -144,14 +144,21 @@ func (w *watch) attach(mem *memory, item connector.Item) bool {
 func (w *watch) keep(h *hand) {
 	defer w.t.wait.Done()
 	defer w.hands.forget([]*hand{h})
+	if w.takeOver(h) {
+		return
+	}
 	hold := time.NewTimer(holdFirst)
 	defer hold.Stop()
 	ask := time.NewTimer(0)
 	defer ask.Stop()
+	gone := w.ctx.Done()
 	for done := false; !done; {
 		select {
 		case <-h.ended:
 			done = true
+		case <-gone: // of runs that were removed with their workflow nobody tells
+			gone, h.asks = nil, true
+			ask.Reset(0)
 		case <-w.t.ctx.Done():
 			return
 		case <-hold.C:
@@ -164,6 +171,23 @@ func (w *watch) keep(h *hand) {
 		}
 	}
 	w.settle(h)
+}
+
+// takeOver tells who gave an item that its runs are recorded, for those who want no more
+// than that. It says whether the item comes no more and need not be settled.
+func (w *watch) takeOver(h *hand) bool {
+	item := w.itemOf(h)
+	if item.Taken == nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(w.t.ctx, w.t.m.limits.SettleTime)
+	defer cancel()
+	if err := item.Taken(ctx); err != nil {
+		w.t.m.log.Warn("an item whose run is recorded could not be taken; it may come again and is known by its key", "workflow", w.workflow, "trigger", w.trigger, "error", fault.Detail(err))
+		return item.Settle == nil
+	}
+	w.hands.done(item.Key)
+	return true
 }
 
 // hold keeps an item for longer and says when to do so again.
@@ -193,6 +217,8 @@ func (w *watch) ask(h *hand) {
 	for _, name := range h.runs {
 		info, err := w.t.m.Host.Run(w.t.ctx, w.workflow, name)
 		switch {
+		case fault.Is(err, fault.NotFound) && w.ctx.Err() != nil: // removed
+			w.hands.ended(name, run.Cancelled)
 		case fault.Is(err, fault.NotFound): // forgotten since
 			w.hands.ended(name, run.Succeeded)
 		case err == nil && info.Status.Ended():
@@ -207,6 +233,9 @@ func (w *watch) settle(h *hand) {
 		w.hands.mu.Lock()
 		item, ok := h.item, h.ok
 		w.hands.mu.Unlock()
+		if item.Settle == nil {
+			return
+		}
 		ctx, cancel := context.WithTimeout(w.t.ctx, w.t.m.limits.SettleTime)
 		err := item.Settle(ctx, ok)
 		cancel()

@@ -23,6 +23,10 @@ const (
 // hookAgain is when a subscription that was refused is asked for again.
 const hookAgain = 15 * time.Minute
 
+// hookCheck is how often it is seen whether a subscription still has the address that
+// callers reach this node by, should nobody have said that it Moved.
+const hookCheck = 5 * time.Minute
+
 // hooked is a subscription as it is remembered: what it was asked for with, so that the
 // same can be asked again, and ended when the declaration is another one.
 type hooked struct {
@@ -66,7 +70,7 @@ func (w *watch) hook(d *declared, mem *memory) (time.Time, error) {
 		case h.State == subscribing:
 			return w.subscribe(d, mem)
 		default:
-			return time.Time{}, nil
+			return w.clock().Add(hookCheck), nil
 		}
 		if w.ctx.Err() != nil {
 			return time.Time{}, nil
@@ -179,6 +183,7 @@ func (w *watch) call(step connector.Step, d *declared, h *hooked) (run.Answer, *
 	ctx, cancel := context.WithTimeout(w.ctx, w.t.m.limits.CallTime)
 	defer cancel()
 	one := &connector.Call{Step: step, Type: h.Type, Kind: h.Kind, Options: h.Options, Inputs: in, Timeout: w.t.m.limits.CallTime, Who: w.who(d, h.Key, w.tries), Callback: h.Address}
+	one.Secure = !d.gone && (d.trigger.Runtime.SecureInputs || d.trigger.Runtime.SecureOutputs)
 	if step == connector.Unsubscribe {
 		one.URL = h.Place
 	}

@@ -107,6 +107,29 @@ func TestSubscriptions(t *testing.T) {
 	})
 }
 
+// When the address by which callers reach this node changes, subscriptions follow, at
+// once when it is said.
+func TestSubscriptionsMove(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		s := newService(o)
+		e.gain("east")
+		e.put("a", hooks)
+		after(time.Second)
+		move := func(to string) {
+			e.mu.Lock()
+			e.owner.Location = to
+			e.mu.Unlock()
+		}
+		move("north")
+		m.Moved()
+		after(time.Second)
+		expect(t, s.has(), "https://north/a/h")
+		move("south")
+		after(10 * time.Minute)
+		expect(t, s.has(), "https://south/a/h")
+	})
+}
+
 // What is refused is asked for again as the retry policy says, then noted and asked for
 // later; a subscription that cannot be ended is given up.
 func TestSubscriptionsRefused(t *testing.T) {
@@ -277,11 +300,35 @@ func TestBatches(t *testing.T) {
 		for _, c := range []struct {
 			m    Message
 			code string
-		}{{Message{Batch: "none"}, "BatchConfigurationNotFound"}, {Message{Batch: "orders", Content: strings.Repeat("x", 70<<10)}, "BatchMessageTooLarge"}} {
+		}{{Message{Batch: "none"}, "BatchConfigurationNotFound"}, {Message{Batch: "orders", Content: strings.Repeat("x", 1<<20)}, "BatchMessageTooLarge"}} {
 			err := m.Send(context.Background(), "a", "b", c.m)
 			if r, ok := err.(*Refusal); !ok || r.Code != c.code {
 				t.Errorf("sent %s: %v", c.code, err)
 			}
+		}
+	})
+}
+
+// A large message lies in several slots, and comes out as one, also on another node.
+func TestLargeMessages(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		e.gain("east")
+		e.put("a", gathers)
+		after(time.Second)
+		large := strings.Repeat("0123456789", 20<<10)
+		for round := range 3 {
+			send(t, m, "orders", "", "a"+large, "b")
+			e.drop()
+			after(time.Second)
+			e.gain("west")
+			after(time.Second)
+			send(t, m, "orders", "", "c"+large)
+			after(time.Second)
+			all := strings.Split(batchesOf(e), "; ")
+			expect(t, all[round], "orders/DEFAULT: a"+large+" b c"+large)
+		}
+		if n := len(e.ledger.Find("a").Triggers); n > 20 {
+			t.Errorf("%d slots", n)
 		}
 	})
 }

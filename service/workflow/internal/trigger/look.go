@@ -3,6 +3,7 @@ package trigger
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // codeNoConnector is of triggers that nobody here carries out.
 const codeNoConnector = "TriggerTypeNotSupported"
 
-// lookPause keeps triggers that may wait for something from asking without a pause.
+// lookPause is how far apart looks of triggers begin that have no recurrence.
 const lookPause = time.Second
 
 // look looks for something once, and starts the runs of what was found.
@@ -37,8 +38,15 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if rule != nil && now.Before(rule.Base()) {
 		return rule.Base(), nil
 	}
-	if full, err := w.makeRoom(mem); full || err != nil {
-		return now.Add(w.t.m.limits.Pause), err
+	if w.looked.IsZero() && rule != nil && mem.due.After(now) {
+		return mem.due, nil // the former owner has looked just now
+	}
+	full, err := w.makeRoom(mem)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if full || w.t.m.Host.Room(w.workflow) == 0 {
+		return now.Add(w.t.m.limits.Pause), nil
 	}
 	in, failed := d.trigger.Evaluate(w.env(d))
 	if failed != nil {
@@ -48,6 +56,7 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if !ok {
 		return time.Time{}, w.fails(codeNoConnector, "Nothing here looks for what the trigger '%s' of type '%s' is about: its connector is not built in, or it has no trigger.", w.trigger, d.trigger.Type)
 	}
+	w.looked = now
 	ctx, end := w.beginLook()
 	defer end()
 	seen := poller.Look(ctx, w.watchOf(d, mem, in, rule))
@@ -60,17 +69,20 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 		return w.lookFailed(d, rule, seen)
 	}
 	w.tries = 0
-	if err := w.take1(ctx, d, mem, in, seen); err != nil {
-		return time.Time{}, err
-	}
-	if seen.More {
-		return w.clock(), nil
-	}
 	next := w.nextLook(rule, seen.After)
 	if regular := w.nextLook(rule, 0); seen.Status == statusNothing && rule != nil && !regular.IsZero() && regular.After(next) {
 		next = regular // who has nothing asks for a pause, not for an earlier look
 	}
-	return next, nil
+	if seen.More {
+		next = w.clock()
+	}
+	err = w.accept(ctx, d, mem, in, seen, next)
+	if errors.Is(err, errStuck) {
+		if err, next = nil, w.nextLook(rule, 0); rule == nil {
+			next = w.clock().Add(w.t.m.limits.LookEvery)
+		}
+	}
+	return next, err
 }
 
 // statusNothing is the HTTP status of those who have nothing new.
@@ -96,7 +108,7 @@ func (w *watch) nextLook(rule *schedule.Rule, after time.Duration) time.Time {
 	case after > 0:
 		return now.Add(after)
 	case rule == nil:
-		return now.Add(lookPause)
+		return w.looked.Add(lookPause)
 	}
 	next, ok := rule.Next(now, schedule.Share{})
 	if !ok {
@@ -109,6 +121,9 @@ func (w *watch) watchOf(d *declared, mem *memory, in any, rule *schedule.Rule) *
 	l := w.t.m.limits
 	o := &connector.Watch{Type: d.trigger.Type, Kind: d.trigger.Kind, Inputs: in, Options: d.trigger.Options, Timeout: l.LookTime, Cursor: mem.Cursor,
 		Who: w.who(d, w.t.m.keyOf(w.key, mem.Serial), w.tries), Most: min(l.LookItems, l.KeysKept-len(mem.Keys))}
+	if room := w.t.m.Host.Room(w.workflow); room > 0 && !d.trigger.Splits() {
+		o.Most = min(o.Most, room)
+	}
 	if rule == nil {
 		o.Wait = l.LookWait
 	}
@@ -163,8 +178,9 @@ type catch struct {
 	skipped *fire.Verdict
 }
 
-// take1 starts the runs of what a look has found and remembers the cursor with them.
-func (w *watch) take1(ctx context.Context, d *declared, mem *memory, in any, seen connector.Found) error {
+// accept starts the runs of what a look has found, and remembers the cursor with them and
+// when the next look is due.
+func (w *watch) accept(ctx context.Context, d *declared, mem *memory, in any, seen connector.Found, due time.Time) error {
 	var all []*catch
 	fresh := map[string]bool{}
 	for _, item := range seen.Items {
@@ -181,13 +197,13 @@ func (w *watch) take1(ctx context.Context, d *declared, mem *memory, in any, see
 		}
 	}
 	if len(all) == 0 {
-		return w.nothing(d, mem, seen)
+		return w.nothing(d, mem, seen, due)
 	}
 	cursor := seen.Cursor
-	err := w.record(mem, join(all), cursor)
+	err := w.record(mem, join(all), cursor, due)
 	for fault.Is(err, fault.TooManyRequests) {
 		// There is no room for all: those with a key may go one by one, the others together.
-		if all, err = w.oneByOne(mem, all, cursor); len(all) == 0 || err != nil && !fault.Is(err, fault.TooManyRequests) {
+		if all, err = w.oneByOne(mem, all, cursor, due); len(all) == 0 || err != nil && !fault.Is(err, fault.TooManyRequests) {
 			break
 		}
 		select {
@@ -200,7 +216,7 @@ func (w *watch) take1(ctx context.Context, d *declared, mem *memory, in any, see
 		if ctx.Err() != nil && w.declared.Load() != d {
 			return nil // declared anew: it is found again
 		}
-		err = w.record(mem, join(all), cursor)
+		err = w.record(mem, join(all), cursor, due)
 	}
 	return err
 }
@@ -208,6 +224,10 @@ func (w *watch) take1(ctx context.Context, d *declared, mem *memory, in any, see
 // catch makes of an item the runs that it starts.
 func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) {
 	v := d.trigger.Decide(w.env(d), fire.Input{Inputs: in, Outputs: item.Outputs})
+	if most := d.view.Runs + d.view.WaitingRuns; d.view.Runs > 0 && d.view.WaitingRuns > 0 && len(v.Parts) > most {
+		// There would never be room for it.
+		v = fire.Verdict{Status: run.Failed, Code: fire.CodeSplitMost, Message: fmt.Sprintf("The 'splitOn' property of the trigger '%s' gave %d items, and the workflow takes %d runs at most: %d at once and %d that wait. Raise maximumWaitingRuns.", w.trigger, len(v.Parts), most, d.view.Runs, d.view.WaitingRuns)}
+	}
 	switch {
 	case v.Status == run.Failed && item.Key != "":
 		// It stays where it is and comes again.
@@ -225,7 +245,7 @@ func (w *watch) catch(d *declared, in any, item connector.Item) (*catch, error) 
 	if item.Key != "" {
 		c.keys = []keyed{{Key: item.Key, First: first, Runs: len(v.Parts) - 1, At: w.clock()}}
 	}
-	if item.Settle != nil {
+	if item.Settle != nil || item.Taken != nil {
 		c.hands = []*hand{newHand(item, c.firing.Names)}
 	}
 	return c, nil
@@ -251,7 +271,7 @@ func join(all []*catch) *catch {
 
 // oneByOne records those that have a key, each alone, as far as there is room, and
 // gives the rest. The cursor goes on with the last of all.
-func (w *watch) oneByOne(mem *memory, all []*catch, cursor []byte) ([]*catch, error) {
+func (w *watch) oneByOne(mem *memory, all []*catch, cursor []byte, due time.Time) ([]*catch, error) {
 	for k, c := range all {
 		if len(c.keys) == 0 && len(c.firing.Outputs) > 0 {
 			return all[k:], fault.New(fault.TooManyRequests, "There is no room for the runs of what was found.")
@@ -260,7 +280,7 @@ func (w *watch) oneByOne(mem *memory, all []*catch, cursor []byte) ([]*catch, er
 		if k == len(all)-1 {
 			at = cursor
 		}
-		if err := w.record(mem, c, at); err != nil {
+		if err := w.record(mem, c, at, due); err != nil {
 			return all[k:], err
 		}
 	}
@@ -268,7 +288,7 @@ func (w *watch) oneByOne(mem *memory, all []*catch, cursor []byte) ([]*catch, er
 }
 
 // record records runs, keys and cursor in one step, and takes the items in hand.
-func (w *watch) record(mem *memory, c *catch, cursor []byte) error {
+func (w *watch) record(mem *memory, c *catch, cursor []byte, due time.Time) error {
 	next := *mem
 	next.Cursor = cursor
 	next.Keys = append(w.hands.unsettled(mem.Keys), c.keys...)
@@ -278,7 +298,7 @@ func (w *watch) record(mem *memory, c *catch, cursor []byte) error {
 		f.History = &host.Note{Status: c.skipped.Status, Code: c.skipped.Code, Message: message(*c.skipped), Began: w.clock()}
 	}
 	w.hands.expect(c.hands)
-	if _, err := w.commit(f, &next, time.Time{}); err != nil {
+	if _, err := w.commit(f, &next, due); err != nil {
 		w.hands.forget(c.hands)
 		return err
 	}
@@ -289,7 +309,7 @@ func (w *watch) record(mem *memory, c *catch, cursor []byte) error {
 		go w.keep(h)
 	}
 	for _, item := range c.settle {
-		if item.Settle != nil {
+		if item.Settle != nil || item.Taken != nil {
 			w.t.wait.Add(1)
 			go w.keep(newHand(item, nil))
 		}
@@ -298,7 +318,7 @@ func (w *watch) record(mem *memory, c *catch, cursor []byte) error {
 }
 
 // nothing remembers the cursor of a look that found nothing new, and notes it.
-func (w *watch) nothing(d *declared, mem *memory, seen connector.Found) error {
+func (w *watch) nothing(d *declared, mem *memory, seen connector.Found, due time.Time) error {
 	noted := len(seen.Items) == 0 && d.trigger.Recurrence != nil
 	v := fire.Verdict{Status: run.Skipped, Code: run.StatusName(seen.Status)}
 	if seen.Status == 0 {
@@ -315,7 +335,7 @@ func (w *watch) nothing(d *declared, mem *memory, seen connector.Found) error {
 	if noted {
 		f = w.firing(v, nil)
 	}
-	_, err := w.commit(f, mem, time.Time{})
+	_, err := w.commit(f, mem, due)
 	return err
 }
 

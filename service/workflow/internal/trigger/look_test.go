@@ -12,6 +12,7 @@ import (
 
 	"weir/service/workflow/connector"
 	"weir/service/workflow/internal/expression"
+	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
 )
 
@@ -136,6 +137,24 @@ func TestSplit(t *testing.T) {
 	})
 }
 
+// What is split into more runs than ever may wait is said so, and nothing of it is lost.
+func TestSplitTooMuch(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		o.looks = func(w *connector.Watch) connector.Found {
+			return connector.Found{Status: 200, Items: []connector.Item{bodyOf([]any{"a", "b", "c"})}, Cursor: []byte("x")}
+		}
+		e.gain("east")
+		e.put("a", splits, func(v *host.View) { v.Runs, v.WaitingRuns = 1, 1 })
+		after(10 * time.Second)
+		if got := e.notes("a"); !strings.HasPrefix(got, "Failed SplitOnItemsLimitExceeded") {
+			t.Errorf("noted: %s", got)
+		}
+		e.put("a", splits, func(v *host.View) { v.WaitingRuns = 2 })
+		after(10 * time.Second)
+		expect(t, e.bodies("a"), "a b c")
+	})
+}
+
 // queue is a broker with locks: what is not settled comes again when its lock has run out.
 type queue struct {
 	mu       sync.Mutex
@@ -234,6 +253,50 @@ func TestItemsInHand(t *testing.T) {
 	})
 }
 
+// Who wants to know only that its runs are recorded is told so, again when the item
+// comes again; the key is forgotten then, while the run goes on.
+func TestItemsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		e.gain("east")
+		e.put("w", pushed)
+		var mu sync.Mutex
+		gone, tries := map[int]bool{}, 0
+		o := &outside{e: e, looks: func(w *connector.Watch) connector.Found {
+			mu.Lock()
+			defer mu.Unlock()
+			f := connector.Found{After: 5 * time.Second}
+			for k := 0; k < 20 && len(f.Items) < w.Most; k++ {
+				if gone[k] {
+					continue
+				}
+				f.Items = append(f.Items, connector.Item{Outputs: expression.NewObject("body", int64(k)), Key: fmt.Sprint(k), Taken: func(context.Context) error {
+					mu.Lock()
+					defer mu.Unlock()
+					if tries++; tries%3 == 1 {
+						return errKilled
+					}
+					gone[k] = true
+					return nil
+				}})
+			}
+			return f
+		}}
+		ctx, cancel := context.WithCancel(context.Background())
+		wait := New(Options{Host: e, Connectors: o, Limits: Limits{KeysKept: 6, LookItems: 4}}).Start(ctx)
+		after(3 * time.Minute)
+		got := strings.Fields(e.bodies("w"))
+		if slices.Sort(got); len(got) != 20 || len(slices.Compact(got)) != 20 {
+			t.Errorf("runs of %v", got)
+		}
+		if len(gone) != 20 {
+			t.Errorf("%d were taken", len(gone))
+		}
+		cancel()
+		wait()
+	})
+}
+
 // After a takeover an item comes again and belongs to the run that it has; when that has
 // ended meanwhile it is settled at once. No other run is started.
 func TestItemsComeAgain(t *testing.T) {
@@ -266,6 +329,21 @@ func TestItemsComeAgain(t *testing.T) {
 			t.Errorf("settled %s", q.told())
 		}
 		expect(t, e.bodies("w"), "a b c")
+	})
+}
+
+// What was in hand of a workflow that is removed is given back.
+func TestItemsOfAWorkflowThatIsRemoved(t *testing.T) {
+	stage(t, func(e *estate, m *Manager, o *outside) {
+		q := &queue{lock: 30 * time.Second}
+		o.looks = q.look
+		q.send("a")
+		e.gain("east")
+		e.put("w", pushed)
+		after(time.Minute)
+		e.remove("w")
+		after(5 * time.Second)
+		expect(t, q.told(), "a false")
 	})
 }
 

@@ -37,7 +37,8 @@ type memory struct {
 	Batch  *batched `json:"batch,omitempty"`
 	Serial uint64   `json:"serial,omitempty"`
 
-	read string // as it was read or recorded last
+	read string    // as it was read or recorded last
+	due  time.Time // as it was read
 }
 
 // keyed is an item that has runs: the first one's name, and how many there are.
@@ -54,7 +55,11 @@ func (w *watch) recall() (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decode(info.Memory)
+	mem, err := decode(info.Memory)
+	if err == nil {
+		mem.due = info.Due
+	}
+	return mem, err
 }
 
 func decode(data []byte) (*memory, error) {

@@ -18,8 +18,6 @@ type Invocation struct {
 	Headers  *expression.Object
 	Body     any
 	Tracking string
-	// Depth counts the workflows that started each other up to the run.
-	Depth int
 }
 
 // Invoke starts a run of a Request trigger for another workflow, under the name that it
@@ -58,7 +56,6 @@ func (m *Manager) Invoke(ctx context.Context, workflow, trigger string, in Invoc
 		return true, w.note(v)
 	}
 	f := w.firing(v, asked)
-	f.Depth = max(in.Depth, 1)
 	f.Names = make([]string, len(f.Outputs))
 	for k := range f.Names {
 		f.Names[k] = nameAfter(in.Run, k)
@@ -90,6 +87,11 @@ func (m *Manager) callable(workflow string) (string, error) {
 	t := m.owned()
 	if t == nil {
 		return "", errNotOwned()
+	}
+	if v, there := m.Host.Workflow(workflow); there {
+		if err := t.adopt(v); err != nil {
+			return "", lost(context.Background(), err)
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -51,7 +51,7 @@ func (m *Manager) Run(ctx context.Context, workflow, trigger string) (string, er
 	f.Scheduled = w.clock()
 	names, err := m.Host.Fire(ctx, f)
 	if err != nil || len(names) == 0 {
-		return "", err
+		return "", lost(ctx, err)
 	}
 	return names[0], nil
 }
@@ -120,7 +120,7 @@ func (m *Manager) change(ctx context.Context, workflow, trigger string, f func(*
 		return err
 	}
 	if _, err := w.commit(host.Firing{}, mem, time.Time{}); err != nil {
-		return fmt.Errorf("record what a trigger remembers: %w", err)
+		return lost(ctx, fmt.Errorf("record what a trigger remembers: %w", err))
 	}
 	t.now(w)
 	return nil

@@ -215,6 +215,35 @@ func TestTriggersOfAHost(t *testing.T) {
 	})
 }
 
+// Another location takes over: what was due before is not fired there, windows are all
+// there, and who calls back is told the new address.
+func TestATakeover(t *testing.T) {
+	hosted(t, func(r *real) {
+		began := time.Now()
+		s := newService(r.o)
+		r.put("ticks", `{"tick": {"type": "Recurrence", "recurrence": {"frequency": "Minute", "interval": 1}}}`, `{"c": {"type": "Compose", "inputs": "@trigger()['scheduledTime']", "runAfter": {}}}`)
+		r.put("windows", `{"w": {"type": "SlidingWindow", "recurrence": {"frequency": "Minute", "interval": 1}}}`, `{"c": {"type": "Compose", "inputs": "@trigger()['outputs']['windowEndTime']", "runAfter": {}}}`)
+		r.put("hooks", hooks, `{}`)
+		after(90*time.Second - time.Since(began))
+		expect(t, s.has(), "https://east/hooks/h")
+		r.name = "west"
+		r.again(5 * time.Minute)
+		after(2 * time.Minute)
+		expect(t, s.has(), "https://west/hooks/h")
+		for workflow, want := range map[string]string{"ticks": "0 1 7 8", "windows": "1 2 3 4 5 6 7 8"} {
+			var got []string
+			for _, at := range strings.Fields(r.outputs(workflow, "c")) {
+				x, err := time.Parse(time.RFC3339Nano, strings.Trim(at, `"`))
+				if err != nil {
+					t.Error(err)
+				}
+				got = append(got, fmt.Sprint(int(x.Sub(began)/time.Minute)))
+			}
+			expect(t, strings.Join(got, " "), want)
+		}
+	})
+}
+
 // Items with locks, a trigger that lets two runs go on at once and one wait, and a crash:
 // each item has one run, and is settled when that has ended.
 func TestItemsOfAHost(t *testing.T) {

@@ -72,7 +72,7 @@ func (m *Manager) called(workflow, trigger string) (*watch, *declared, error) {
 	if there {
 		// It may have been declared just now.
 		if err := t.adopt(v); err != nil {
-			return nil, nil, err
+			return nil, nil, lost(context.Background(), err)
 		}
 	}
 	w := t.find(workflow, trigger)
@@ -93,7 +93,7 @@ func disabled(workflow, trigger string) *Refusal {
 // refuse notes a trigger that failed and tells its caller.
 func (w *watch) refuse(v *fire.Verdict) error {
 	if err := w.note(*v); err != nil {
-		return err
+		return lost(context.Background(), err)
 	}
 	return &Refusal{Status: 400, Code: v.Code, Message: v.Message}
 }
@@ -105,7 +105,7 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 	case run.Failed:
 		return host.Reply{}, w.refuse(&v)
 	case run.Skipped:
-		return host.Reply{Status: http.StatusAccepted, Accepted: true}, w.note(v)
+		return host.Reply{Status: http.StatusAccepted, Accepted: true}, lost(ctx, w.note(v))
 	}
 	f := w.firing(v, asked)
 	answer := make(chan host.Reply, 1)
@@ -119,7 +119,7 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 	case fault.Is(err, fault.TooManyRequests):
 		return host.Reply{}, &Refusal{Status: 429, Code: "WorkflowRunQuotaExceeded", Message: fault.Sentence(err)}
 	case err != nil:
-		return host.Reply{}, err
+		return host.Reply{}, lost(ctx, err)
 	}
 	if f.Caller == nil {
 		return host.Reply{Status: http.StatusAccepted, Accepted: true, Run: names[0]}, nil
@@ -129,7 +129,11 @@ func (m *Manager) started(ctx context.Context, w *watch, d *declared, asked any,
 
 // answered waits for the answer of a run, as long as a caller waits.
 func (m *Manager) answered(ctx context.Context, w *watch, name string, answer <-chan host.Reply) (host.Reply, error) {
-	limit, cancel := context.WithTimeout(ctx, m.limits.Reply)
+	wait := m.limits.Reply
+	if w.declared.Load().view.Kind != "" {
+		wait = m.limits.StandardReply
+	}
+	limit, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	select {
 	case r := <-answer:
@@ -148,7 +152,7 @@ func (m *Manager) answered(ctx context.Context, w *watch, name string, answer <-
 	if ctx.Err() != nil {
 		return host.Reply{Run: name}, ctx.Err()
 	}
-	return host.Reply{Status: http.StatusGatewayTimeout, Run: name, Code: "GatewayTimeout", Message: fmt.Sprintf("The workflow run '%s' did not answer within %s. It goes on; nobody waits for its answer any more.", name, m.limits.Reply)}, nil
+	return host.Reply{Status: http.StatusGatewayTimeout, Run: name, Code: "GatewayTimeout", Message: fmt.Sprintf("The workflow run '%s' did not answer within %s. It goes on; nobody waits for its answer any more.", name, wait)}, nil
 }
 
 // outputsOf makes of a request what triggerOutputs() gives.

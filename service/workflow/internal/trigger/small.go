@@ -1,6 +1,8 @@
 package trigger
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -59,4 +61,13 @@ func (m *Manager) owned() *tenure {
 
 func errNotOwned() error {
 	return fault.New(fault.Unavailable, "Another node decides about this workflow now. Try again.")
+}
+
+// lost says of an error that comes of the ownership's end that it is that: whoever asked
+// is still there, and may ask again.
+func lost(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.Canceled) {
+		return errNotOwned()
+	}
+	return err
 }

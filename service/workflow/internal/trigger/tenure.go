@@ -86,6 +86,9 @@ func (t *tenure) align() (again bool) {
 			t.m.log.Warn("the triggers of a workflow cannot be read; they stay as they were", "workflow", v.Name, "error", fault.Detail(err))
 			again = true
 		}
+		if t.release(); t.ctx.Err() != nil {
+			return false
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -100,12 +103,12 @@ func (t *tenure) align() (again bool) {
 
 // adopt makes the watches of one workflow those of the version that is declared.
 func (t *tenure) adopt(v host.View) error {
+	if t.adopted(v) {
+		return nil
+	}
 	t.adopting.Lock()
 	defer t.adopting.Unlock()
-	t.mu.Lock()
-	old, known := t.known[v.Name]
-	t.mu.Unlock()
-	if known && old.Version == v.Version && old.Disabled == v.Disabled && old.Keys == v.Keys && old.Created.Equal(v.Created) {
+	if t.adopted(v) {
 		return nil
 	}
 	all, err := t.read(v)
@@ -135,6 +138,14 @@ func (t *tenure) adopt(v host.View) error {
 		}
 	}
 	return nil
+}
+
+// adopted says that the watches of a workflow are those of a view of it.
+func (t *tenure) adopted(v host.View) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old, known := t.known[v.Name]
+	return known && old.Version == v.Version && old.Disabled == v.Disabled && old.Keys == v.Keys && old.Created.Equal(v.Created)
 }
 
 // drop ends a watch. The caller holds the lock.
@@ -198,7 +209,7 @@ func (t *tenure) read(v host.View) ([]*declared, error) {
 		return nil, err
 	}
 	v.ID, v.Kind, v.Location, v.Tags = about.ID, about.Kind, about.Location, about.Tags
-	share, err := shareOf(v.Tags[shareTag])
+	share, err := ShareOf(v.Tags[ShareTag])
 	if err != nil {
 		t.m.log.Error("the share of a workflow is not understood; its recurrences do not fire", "workflow", v.Name, "error", err)
 	}
@@ -234,7 +245,21 @@ func (t *tenure) set(k key, d *declared) {
 func (t *tenure) find(workflow, trigger string) *watch {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.watches[key{workflow, trigger}]
+	if w := t.watches[key{workflow, trigger}]; w != nil {
+		return w
+	}
+	for k, w := range t.watches {
+		if k.workflow == workflow && sameName(k.trigger, trigger) {
+			return w
+		}
+	}
+	return nil
+}
+
+// sameName reports whether two names mean the same: case is not told apart, and designers
+// write _ for a space.
+func sameName(a, b string) bool {
+	return strings.EqualFold(strings.ReplaceAll(a, " ", "_"), strings.ReplaceAll(b, " ", "_"))
 }
 
 // poke wants a step of a watch at a time, or earlier. The caller holds the lock.

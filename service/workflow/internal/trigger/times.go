@@ -1,10 +1,12 @@
 package trigger
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	"weir/internal/dotnet"
+	"weir/kernel/fault"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/fire"
 	"weir/service/workflow/internal/host"
@@ -20,8 +22,11 @@ const windowsMax = 20
 
 // recur fires a Recurrence when its time has come.
 func (w *watch) recur(d *declared, mem *memory) (time.Time, error) {
-	if d.view.Disabled || d.broken != nil {
+	switch {
+	case d.view.Disabled:
 		return time.Time{}, w.off(mem)
+	case d.broken != nil:
+		return time.Time{}, w.fails("InvalidShare", "%s", fault.Sentence(d.broken))
 	}
 	now := w.clock()
 	spec, _, failed := d.trigger.Recurs(w.env(d))
@@ -173,10 +178,14 @@ func (w *watch) window(d *declared, mem *memory, one schedule.Window, in any) er
 	return err
 }
 
-// stuck notes why a window cannot be fired. It is an error, so that it is tried again.
+// errStuck is of what cannot be fired as it is declared. It stays where it is, and is
+// noted whenever it is tried again.
+var errStuck = errors.New("the trigger cannot fire what it has")
+
+// stuck notes why something cannot be fired.
 func (w *watch) stuck(v fire.Verdict) error {
 	if err := w.note(v); err != nil {
 		return err
 	}
-	return fmt.Errorf("%s: %s", v.Code, v.Message)
+	return fmt.Errorf("%w: %s: %s", errStuck, v.Code, v.Message)
 }

@@ -100,7 +100,7 @@ func TestShares(t *testing.T) {
 		began := time.Now()
 		e.gain("east")
 		for k, tag := range []string{"1/2", "2/2", "3/2"} {
-			e.put(fmt.Sprint(k), everyMinute, func(v *host.View) { v.Tags = map[string]string{shareTag: tag} })
+			e.put(fmt.Sprint(k), everyMinute, func(v *host.View) { v.Tags = map[string]string{ShareTag: tag} })
 		}
 		after(5*time.Minute + time.Second)
 		one, other := e.times("0", began), e.times("1", began)
@@ -108,6 +108,7 @@ func TestShares(t *testing.T) {
 			t.Errorf("the shares fire at %q and %q", one, other)
 		}
 		expect(t, e.times("2", began), "")
+		expect(t, e.notes("2"), "Failed InvalidShare")
 	})
 }
 

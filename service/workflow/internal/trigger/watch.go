@@ -81,7 +81,8 @@ type watch struct {
 	// One step at a time; who changes the memory holds it.
 	memory   sync.Mutex
 	hands    hands
-	tries    int // looks or calls that failed in a row
+	tries    int       // looks or calls that failed in a row
+	looked   time.Time // when the last look began
 	gathered batches
 
 	// The tenure's lock guards what follows.
@@ -130,7 +131,7 @@ func (w *watch) clock() time.Time { return w.t.m.Now().UTC() }
 
 // env is what the trigger's expressions know.
 func (w *watch) env(d *declared) *fire.Env {
-	e := &fire.Env{Now: w.clock(), Random: w.t.m.Random(), Parameters: d.parameters, Callback: w.callback(d),
+	e := &fire.Env{Now: w.clock(), Random: w.t.m.Random(), Parameters: d.parameters, Callback: func() string { return w.callback(d) },
 		Workflow: expression.NewObject("id", d.view.ID, "name", d.view.Name, "type", typeOf(d.view.ID), "location", d.view.Location, "tags", tagsOf(d.view.Tags))}
 	if set := w.t.m.Setting; set != nil {
 		e.Setting = func(name string) (any, bool) { return set(d.view.Name, name) }
@@ -231,15 +232,15 @@ func (w *watch) fails(code, format string, args ...any) error {
 	return w.note(fire.Verdict{Status: run.Failed, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
-// shareTag is the tag of a workflow that says which share of its times is fired here;
+// ShareTag is the tag of a workflow that says which share of its times is fired here;
 // sharesMax bounds how many there may be.
 const (
-	shareTag  = "weir-share"
+	ShareTag  = "weir-share"
 	sharesMax = 16
 )
 
-// shareOf reads "1/2": the first of two shares.
-func shareOf(tag string) (schedule.Share, error) {
+// ShareOf reads "1/2": the first of two shares.
+func ShareOf(tag string) (schedule.Share, error) {
 	if tag == "" {
 		return schedule.Share{}, nil
 	}
@@ -247,7 +248,7 @@ func shareOf(tag string) (schedule.Share, error) {
 	n, err1 := strconv.Atoi(strings.TrimSpace(first))
 	of, err2 := strconv.Atoi(strings.TrimSpace(second))
 	if !ok || err1 != nil || err2 != nil || n < 1 || n > of || of > sharesMax {
-		return schedule.Share{}, fault.New(fault.Invalid, "The tag %s is %q; write the number of the share and how many there are, such as 1/2, at most %d.", shareTag, tag, sharesMax)
+		return schedule.Share{}, fault.New(fault.Invalid, "The tag %s is %q; write the number of the share and how many there are, such as 1/2, at most %d.", ShareTag, tag, sharesMax)
 	}
 	return schedule.Share{Index: int64(n - 1), Of: int64(of)}, nil
 }

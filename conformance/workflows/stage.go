@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// madeUp is what a rehearsal gave a definition.
+type madeUp struct {
+	Definition node
+	Parameters node
+	Trigger    node
+	Actions    map[string]node
+}
+
+// kept are the actions that go outside and are left as they are on a real node.
+var kept = []string{"JavaScriptCode"}
+
+// staged makes a definition that can be played on a node: what it calls is the stand-in
+// at an address, its trigger is one that can be called, and waiting takes a second.
+// Everything else is as it was, and the inputs of what is called are what is sent.
+func staged(m *madeUp, base string) node {
+	d := clone(m.Definition)
+	calls := map[string]bool{}
+	for name := range m.Actions {
+		calls[name] = true
+	}
+	var graph func(actions any)
+	graph = func(actions any) {
+		all, _ := actions.(node)
+		for name, v := range all {
+			a, ok := v.(node)
+			if !ok {
+				continue
+			}
+			kind, _ := a["type"].(string)
+			switch {
+			case calls[name] && !slices.Contains(kept, kind):
+				all[name] = called(a, kind, base+"/"+url.PathEscape(name))
+			case strings.EqualFold(kind, "Wait"):
+				a["inputs"] = node{"interval": node{"count": 1, "unit": "Second"}}
+			}
+			graph(a["actions"])
+			for _, way := range []string{"else", "default"} {
+				if w, ok := a[way].(node); ok {
+					graph(w["actions"])
+				}
+			}
+			if cases, ok := a["cases"].(node); ok {
+				for _, c := range cases {
+					if w, ok := c.(node); ok {
+						graph(w["actions"])
+					}
+				}
+			}
+		}
+	}
+	graph(d["actions"])
+	triggers, _ := d["triggers"].(node)
+	for name := range triggers {
+		triggers[name] = node{"type": "Request", "kind": "Http", "inputs": node{}}
+	}
+	declare(d, m.Parameters)
+	return d
+}
+
+// called is an action that calls the stand-in in the place of another.
+func called(a node, kind, uri string) node {
+	send := func(way string, body any) node {
+		return node{"method": "POST", "uri": uri + way, "body": body, "headers": node{"Content-Type": "application/json"}}
+	}
+	inputs := a["inputs"]
+	if o, ok := inputs.(node); ok {
+		delete(o, "retryPolicy")
+	}
+	out := node{"type": "Http", "inputs": send("", node{"inputs": inputs})}
+	if strings.Contains(kind, "Webhook") {
+		out = node{"type": "HttpWebhook", "inputs": node{"subscribe": send("/subscribe", node{"inputs": withoutCallback(inputs), "callback": "@{listCallbackUrl()}"}), "unsubscribe": send("/unsubscribe", node{})}}
+	}
+	for _, member := range []string{"runAfter", "limit", "trackedProperties", "runtimeConfiguration"} {
+		if v, ok := a[member]; ok {
+			out[member] = v
+		}
+	}
+	if r, ok := out["runtimeConfiguration"].(node); ok {
+		delete(r, "paginationPolicy")
+		delete(r, "contentTransfer")
+	}
+	return out
+}
+
+// withoutCallback leaves out what is about the webhook that was.
+func withoutCallback(inputs any) any {
+	o, ok := inputs.(node)
+	if !ok {
+		return inputs
+	}
+	o = clone(o)
+	for _, member := range []string{"subscribe", "unsubscribe"} {
+		if in, ok := o[member].(node); ok {
+			o[member] = in["body"]
+		}
+	}
+	if strings.Contains(string(mustJSON(o)), "action()") {
+		return nil // it speaks of the answer that comes later
+	}
+	return o
+}
+
+// declare adds the parameters that the project around a definition gives.
+func declare(d, values node) {
+	parameters, _ := d["parameters"].(node)
+	if parameters == nil {
+		parameters = node{}
+		d["parameters"] = parameters
+	}
+	for name, v := range values {
+		if _, ok := parameters[name]; ok {
+			continue
+		}
+		kind := "Object"
+		switch v.(type) {
+		case string:
+			kind = "String"
+		case float64:
+			kind = "Float"
+		case bool:
+			kind = "Bool"
+		case []any:
+			kind = "Array"
+		}
+		parameters[name] = node{"type": kind}
+	}
+}
+
+func clone(o node) node {
+	var out node
+	if err := json.Unmarshal(mustJSON(o), &out); err != nil {
+		panic(err)
+	}
+	return out
+}
+
+func mustJSON(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("what was read as JSON is none: %v", err))
+	}
+	return data
+}
+
+// values gives parameters as a resource has them.
+func (m *madeUp) values() node {
+	out := node{}
+	for _, name := range slices.Sorted(maps.Keys(m.Parameters)) {
+		out[name] = node{"value": m.Parameters[name]}
+	}
+	return out
+}
