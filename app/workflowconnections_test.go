@@ -150,3 +150,69 @@ func TestWorkflowsUseConnections(t *testing.T) {
 		t.Errorf("the file holds %s", data)
 	}
 }
+
+// A Standard project with connections.json: files that arrive are sent to a topic of this
+// location, by its id and as the site's identity, and written from there.
+func TestAProjectUsesFilesAndMessages(t *testing.T) {
+	var log record
+	p := start(t, options(t, &log))
+	defer http.DefaultClient.CloseIdleConnections()
+	door, root := "http://"+p.Addrs()["http"], t.TempDir()
+	put := func(path, body string) {
+		t.Helper()
+		if status, answer := flowAsk(t, "PUT", door+DefaultScope.String()+"/providers/"+path, p.token, body); status >= 300 {
+			t.Fatal(path, status, answer)
+		}
+	}
+	const bus = "Microsoft.ServiceBus/namespaces/sbemulatorns"
+	put(bus+"/topics/orders?api-version=2021-11-01", `{"properties": {}}`)
+	put(bus+"/topics/orders/subscriptions/all?api-version=2021-11-01", `{"properties": {"lockDuration": "PT1M"}}`)
+	put("Microsoft.Web/sites/orders?api-version=2022-03-01", `{"kind": "functionapp,workflowapp", "location": "west", "identity": {"type": "SystemAssigned"}, "properties": {}}`)
+	put("Microsoft.Web/sites/orders/config/appsettings?api-version=2022-03-01", fmt.Sprintf(`{"properties": {"ROOT": %q, "BUS": %q}}`, root, DefaultScope.String()+"/providers/"+bus))
+	put("Microsoft.Web/sites/orders/config/connections?api-version=2022-03-01", `{"properties": {"serviceProviderConnections": {
+	  "files": {"serviceProvider": {"id": "/serviceProviders/fileSystem"}, "parameterValues": {"rootFolder": "@appsetting('ROOT')", "settleSeconds": "0.1"}},
+	  "bus": {"serviceProvider": {"id": "/serviceProviders/serviceBus"}, "parameterSetName": "ManagedServiceIdentity", "parameterValues": {"authProvider": {"Type": "ManagedServiceIdentity"}, "namespaceId": "@appsetting('BUS')"}}}}}`)
+	if err := os.Mkdir(filepath.Join(root, "in"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	flow := func(name, trigger, actions string) {
+		t.Helper()
+		put("Microsoft.Web/sites/orders/workflows/"+name+"?api-version=2022-03-01", `{"kind": "Stateful", "properties": {"kind": "Stateful", "definition": {
+		  "$schema": "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#", "contentVersion": "1.0.0.0",
+		  "triggers": {"T": `+trigger+`}, "actions": `+actions+`}}}`)
+	}
+	op := func(connection, provider, operation, parameters string) string {
+		return `{"parameters": ` + parameters + `, "serviceProviderConfiguration": {"connectionName": "` + connection + `", "operationId": "` + operation + `", "serviceProviderId": "/serviceProviders/` + provider + `"}}`
+	}
+	flow("arrive", `{"type": "ServiceProvider", "recurrence": {"frequency": "Second", "interval": 1}, "splitOn": "@triggerOutputs()?['body']", "inputs": `+op("files", "fileSystem", "whenFilesAreAdded", `{"folderPath": "/in", "maxFileCount": 50}`)+`}`,
+		`{"Read": {"type": "ServiceProvider", "inputs": `+op("files", "fileSystem", "getFileContentV2", `{"filePath": "@triggerBody()?['path']"}`)+`},
+		  "Send": {"type": "ServiceProvider", "runAfter": {"Read": ["Succeeded"]}, "inputs": `+op("bus", "serviceBus", "sendMessage", `{"entityName": "orders", "message": {"contentData": "@body('Read')", "contentType": "application/json", "messageId": "@triggerBody()?['name']"}}`)+`},
+		  "Remove": {"type": "ServiceProvider", "runAfter": {"Send": ["Succeeded"]}, "inputs": `+op("files", "fileSystem", "deleteFile", `{"filePath": "@triggerBody()?['path']"}`)+`}}`)
+	flow("write", `{"type": "ServiceProvider", "splitOn": "@triggerOutputs()?['body']", "inputs": `+op("bus", "serviceBus", "peekLockTopicMessagesV2", `{"topicName": "orders", "subscriptionName": "all"}`)+`}`,
+		`{"Write": {"type": "ServiceProvider", "inputs": `+op("files", "fileSystem", "createFile", `{"filePath": "out/@{triggerBody()?['messageId']}", "body": "@triggerBody()?['contentData']"}`)+`}}`)
+	const orders = 20
+	for n := range orders {
+		if err := os.WriteFile(filepath.Join(root, "in", fmt.Sprintf("%d.json", n)), fmt.Appendf(nil, `{"n":%d}`, n), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func(dir string) int {
+		all, _ := os.ReadDir(filepath.Join(root, dir))
+		return len(all)
+	}
+	for end := time.Now().Add(time.Minute); left("out") < orders || left("in") > 0; {
+		if time.Now().After(end) {
+			manage := door + DefaultScope.String() + "/providers/Microsoft.Web/sites/orders/hostruntime/runtime/webhooks/workflow/api/management/workflows/"
+			_, one := flowAsk(t, "GET", manage+"arrive/runs?api-version=2022-03-01", p.token, "")
+			_, two := flowAsk(t, "GET", manage+"write/triggers/T/histories?api-version=2022-03-01", p.token, "")
+			t.Fatalf("%d wait, %d are written\n%s\n%s", left("in"), left("out"), one, two)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if data, _ := os.ReadFile(filepath.Join(root, "out", "7.json")); string(data) != `{"n":7}` {
+		t.Errorf("the file holds %s", data)
+	}
+	if _, answer := flowAsk(t, "GET", door+DefaultScope.String()+"/providers/"+bus+"/topics/orders/subscriptions/all?api-version=2021-11-01", p.token, ""); !strings.Contains(answer, `"messageCount":0`) {
+		t.Errorf("the subscription: %s", answer)
+	}
+}
