@@ -115,9 +115,3 @@ func (h *Host) attemptOf(number uint64, at run.Place) (attempt int32, err error)
 	})
 	return attempt, err
 }
-
-// Resubmit starts a run with the trigger of another one, and gives its name. With actions,
-// it begins with those; the actions before them keep the results that they had.
-func (h *Host) Resubmit(ctx context.Context, workflow, name string, actions []string) (string, error) {
-	return "", fault.New(fault.Unavailable, "This is not built yet.")
-}
