@@ -129,7 +129,10 @@ func (h *Host) Resubmit(ctx context.Context, workflow, name string, actions []st
 	if err != nil {
 		return "", err
 	}
-	f := Firing{Workflow: workflow, Trigger: k.info.Trigger, Tracking: []string{k.info.Tracking}, Origin: k.info.Name}
+	f := Firing{Workflow: workflow, Trigger: k.info.Trigger, Origin: k.info.Name}
+	if k.info.Tracking != k.info.Name { // the client's own
+		f.Tracking = []string{k.info.Tracking}
+	}
 	if k.info.Origin != "" {
 		f.Origin = k.info.Origin
 	}
