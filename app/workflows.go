@@ -101,6 +101,15 @@ func (p *Platform) passWorkflows(w http.ResponseWriter, r *http.Request, unit, t
 	p.passHTTP(w, r, unit, to)
 }
 
+// workflowsAway asks the client of a workflow to try again.
+func (p *Platform) workflowsAway(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		p.log.Info("a request could not be passed on", "path", r.URL.Path, "error", err)
+	}
+	w.Header().Set("Retry-After", "1")
+	answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is served by another node, which cannot be reached. Please try again."))
+}
+
 // serveWorkflowsFor answers a request that another node passed on.
 func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
 	if p.flows.Takes(r) {
