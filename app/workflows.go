@@ -39,8 +39,8 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 
 // connectors are what workflows can do outside. One more is one more line.
 func (p *Platform) connectors() []connector.Connector {
-	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
+	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}, Connections: connections, Base: connections.Base})
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
