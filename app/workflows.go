@@ -40,8 +40,8 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 
 // connectors are what workflows can do outside. One more is one more line.
 func (p *Platform) connectors() []connector.Connector {
-	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
+	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}, Connections: connections, Base: connections.Base})
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
@@ -138,6 +138,15 @@ func staying(r *http.Request) *http.Request {
 		return r.WithContext(context.WithValue(r.Context(), stayKey{}, true))
 	}
 	return r
+}
+
+// workflowsAway asks the client of a workflow to try again.
+func (p *Platform) workflowsAway(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		p.log.Info("a request could not be passed on", "path", r.URL.Path, "error", err)
+	}
+	w.Header().Set("Retry-After", "1")
+	answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is served by another node, which cannot be reached. Please try again."))
 }
 
 // serveWorkflowsFor answers a request that another node passed on.
