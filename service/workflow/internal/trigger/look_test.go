@@ -51,6 +51,36 @@ func TestLooks(t *testing.T) {
 	})
 }
 
+// A trigger without a recurrence looks again at once when its looks wait for something
+// to be there, and after a while when they do not.
+func TestLooksWithoutARecurrence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		waits, looks := true, 0
+		o := &outside{e: e, looks: func(w *connector.Watch) connector.Found {
+			if looks++; waits {
+				time.Sleep(w.Wait)
+			}
+			return connector.Found{}
+		}}
+		ctx, cancel := context.WithCancel(context.Background())
+		wait := New(Options{Host: e, Connectors: o}).Start(ctx)
+		e.gain("east")
+		e.put("w", pushed)
+		after(5*time.Minute + time.Second)
+		if looks != 11 {
+			t.Errorf("%d looks of half a minute", looks)
+		}
+		waits, looks = false, 0
+		after(5 * time.Minute)
+		if looks < 27 || looks > 31 {
+			t.Errorf("%d looks that do not wait", looks)
+		}
+		cancel()
+		wait()
+	})
+}
+
 // Looks that fail are tried again as the policy says, then noted; what may not be tried
 // again is noted at once.
 func TestLooksFail(t *testing.T) {
