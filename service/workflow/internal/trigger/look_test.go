@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,9 +57,11 @@ func TestLooks(t *testing.T) {
 func TestLooksWithoutARecurrence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEstate(t)
-		waits, looks := true, 0
+		var waits atomic.Bool
+		var looks atomic.Int64
+		waits.Store(true)
 		o := &outside{e: e, looks: func(w *connector.Watch) connector.Found {
-			if looks++; waits {
+			if looks.Add(1); waits.Load() {
 				time.Sleep(w.Wait)
 			}
 			return connector.Found{}
@@ -68,13 +71,13 @@ func TestLooksWithoutARecurrence(t *testing.T) {
 		e.gain("east")
 		e.put("w", pushed)
 		after(5*time.Minute + time.Second)
-		if looks != 11 {
-			t.Errorf("%d looks of half a minute", looks)
+		if n := looks.Swap(0); n != 11 {
+			t.Errorf("%d looks of half a minute", n)
 		}
-		waits, looks = false, 0
+		waits.Store(false)
 		after(5 * time.Minute)
-		if looks < 27 || looks > 31 {
-			t.Errorf("%d looks that do not wait", looks)
+		if n := looks.Load(); n < 27 || n > 31 {
+			t.Errorf("%d looks that do not wait", n)
 		}
 		cancel()
 		wait()
