@@ -14,7 +14,6 @@ import (
 	"weir/kernel/resource"
 	"weir/service/workflow"
 	"weir/service/workflow/connector"
-	apis "weir/service/workflow/connector/api"
 	webcalls "weir/service/workflow/connector/http"
 	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/connector/script"
@@ -42,12 +41,11 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 func (p *Platform) connectors() []connector.Connector {
 	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
-	return []connector.Connector{
+	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
 		script.New(script.Options{Worker: p.o.ScriptWorker}),
-		apis.New(apis.Options{Connections: connections, HTTP: calls}),
-	}
+	)
 }
 
 // workflowEndpoint is where the workflows of a unit are called: what its group names leads

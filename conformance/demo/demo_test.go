@@ -46,3 +46,18 @@ func TestTheDemonstrationKeepsEveryOrder(t *testing.T) {
 		})
 	}
 }
+
+// An order flow of workflows that is killed in the middle: every order ends exactly once,
+// as the HTTP service outside counts.
+func TestTheOrderFlowEndsEveryOrderOnce(t *testing.T) {
+	dir := t.TempDir()
+	out, err := exec.Command(servertest.Binary(t), "demo", "orders", "--rate", "20", "--dir", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"held     every order was charged for", "held     no order was charged for twice", "held     every order has its result", "held     every file was taken"} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+}

@@ -205,6 +205,8 @@ func (m *machine) answered(in Input) {
 	switch i.more.phase {
 	case Leaving:
 		m.landed(i)
+	case Called:
+		m.left(i, a.header("Location"))
 	case Attempting:
 		m.attempted(i, n, a)
 	case Asking:
@@ -342,7 +344,23 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	// Who does not answer an unsubscribe does not hold the run for long.
 	m.fit(i, f)
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.requestTimeout().Microseconds()
+	if i.more.phase == Attempting && f.Status == Succeeded {
+		// The call back overtook the answer that says where the subscription is.
+		f.Phase = Called
+		m.emit(f)
+		return
+	}
 	m.emit(f)
+	m.unsubscribe(i, inputs)
+}
+
+// left unsubscribes once the answer to the subscribe is there, or will never be.
+func (m *machine) left(i *instance, location string) {
+	inputs := m.load(i.inputs)
+	if m.err != nil {
+		return
+	}
+	m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Leaving, Location: location})
 	m.unsubscribe(i, inputs)
 }
 
@@ -391,7 +409,7 @@ func (m *machine) awake(i *instance) {
 		m.ended(i, &Fact{Status: Succeeded, Code: codeOK})
 		return
 	}
-	if x.phase == Leaving {
+	if x.phase == Leaving || x.phase == Called {
 		m.landed(i)
 		return
 	}

@@ -233,7 +233,11 @@ func (s *State) foldInstance(now int64, f *Fact, i *instance) error {
 		m := i.extra()
 		m.landed, m.deadline, i.code = f.Status, f.Deadline, f.Code
 		i.outputs, i.err = s.keep(&f.Outputs), s.keep(&f.Error)
-		s.wait(i, Leaving, 0)
+		phase := Leaving
+		if f.Phase == Called {
+			phase = Called
+		}
+		s.wait(i, phase, 0)
 	case Held:
 		m := i.extra()
 		i.status, m.due, m.deadline = Suspended, 0, 0
@@ -377,7 +381,7 @@ func (s *State) NextDue() int64 {
 
 func (m *more) wake() int64 {
 	switch {
-	case m.due == 0 || m.phase == Leaving:
+	case m.due == 0 || m.phase == Leaving || m.phase == Called:
 		return m.deadline
 	case m.deadline == 0:
 		return m.due
