@@ -66,7 +66,7 @@ func (n *Nesting) away(ctx context.Context, sp *space, ask *expression.Object) (
 		return nested.Reply{}, err
 	}
 	r.RemoteAddr = "127.0.0.1:0" // this very program asks
-	w := &kept{header: http.Header{}}
+	w := &heard{header: http.Header{}}
 	n.s.o.PassHTTP(w, r, sp.name, owner.Address)
 	if w.status != http.StatusOK {
 		return nested.Reply{}, fault.New(fault.Unavailable, "the node at %s answered %d", owner.Address, w.status)
@@ -79,22 +79,22 @@ func (n *Nesting) away(ctx context.Context, sp *space, ask *expression.Object) (
 	return replyOf(o), nil
 }
 
-// kept is an answer that stays here.
-type kept struct {
+// heard is an answer that stays here.
+type heard struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (k *kept) Header() http.Header { return k.header }
+func (k *heard) Header() http.Header { return k.header }
 
-func (k *kept) WriteHeader(status int) {
+func (k *heard) WriteHeader(status int) {
 	if k.status == 0 {
 		k.status = status
 	}
 }
 
-func (k *kept) Write(b []byte) (int, error) {
+func (k *heard) Write(b []byte) (int, error) {
 	k.WriteHeader(http.StatusOK)
 	if k.body.Len()+len(b) > nestedBytesMax {
 		return 0, fmt.Errorf("an answer has more than %d bytes", nestedBytesMax)
