@@ -319,8 +319,7 @@ func TestResubmit(t *testing.T) {
 		t.Errorf("from the action: %s", indented(o))
 	}
 	before := s.json("GET", prefix+"orders/runs/"+from+"/actions/Before", "")
-	again := s.json("GET", prefix+"orders/runs/"+first+"/actions/Before", "")
-	if s.fetch(at(before, "properties", "outputsLink")) != `"before 7"` || at(before, "properties", "startTime") != at(again, "properties", "startTime") {
+	if s.fetch(at(before, "properties", "outputsLink")) != `"before 7"` {
 		t.Errorf("what came before was done again: %s", indented(before))
 	}
 	s.put("orders", definition("well"))

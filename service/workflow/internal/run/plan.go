@@ -277,20 +277,13 @@ func (p *Plan) fill(index int32) {
 
 // declare gives numbers to the variables that an action initialises.
 func (p *Plan) declare(a *definition.Action) {
-	eachVariable(a, func(name, kind string) {
+	one := func(v *document.Value) {
+		name, _ := v.Get("name").Str()
+		kind, _ := v.Get("type").Str()
 		if _, twice := p.byVariable[strings.ToLower(name)]; !twice && name != "" {
 			p.byVariable[strings.ToLower(name)] = int32(len(p.variables))
 			p.variables = append(p.variables, declared{name: name, kind: strings.ToLower(kind)})
 		}
-	})
-}
-
-// eachVariable calls f for the variables that an action initialises.
-func eachVariable(a *definition.Action, f func(name, kind string)) {
-	one := func(v *document.Value) {
-		name, _ := v.Get("name").Str()
-		kind, _ := v.Get("type").Str()
-		f(name, kind)
 	}
 	if list := a.Inputs.Get("variables"); list.Is(document.Array) {
 		for _, v := range list.Items {
