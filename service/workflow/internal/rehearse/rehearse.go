@@ -95,7 +95,7 @@ func (s *stage) Load(ref record.Ref) (any, error) {
 // go the other way, as far as stand-ins can.
 func Play(d *definition.Definition, dawn time.Time, otherwise bool) Played {
 	s := &stage{plan: run.Compile(d), state: &run.State{}, made: standin.For(d, otherwise), now: dawn}
-	trigger := expression.NewObject("name", "manual", "status", "Succeeded", "startTime", stamp(dawn), "endTime", stamp(dawn), "outputs", s.made.Trigger())
+	trigger := expression.NewObject("name", "manual", "status", "Succeeded", "startTime", stamp(dawn), "endTime", stamp(dawn), "inputs", &expression.Object{}, "outputs", s.made.Trigger())
 	if len(d.Triggers) > 0 {
 		trigger = trigger.With("name", d.Triggers[0].Name)
 	}
