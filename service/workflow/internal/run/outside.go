@@ -539,12 +539,14 @@ func whole(v any) (int64, bool) {
 
 // respond answers the caller of the trigger.
 func (m *machine) respond(i *instance, n *node) {
-	switch m.s.Caller {
-	case NoCaller, CallerAnswered:
+	later := n.Options.Has("Asynchronous") // nobody waits for it: it is looked up
+	switch {
+	case later:
+	case m.s.Caller == NoCaller, m.s.Caller == CallerAnswered:
 		why := failure{codeNoCaller, fmt.Sprintf("The execution of template action '%s' is skipped: the client application is not waiting for a response from service.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Skipped, Code: why.code, Error: why.payload()})
 		return
-	case CallerGone:
+	case m.s.Caller == CallerGone:
 		why := failure{codeCallerGone, fmt.Sprintf("The execution of template action '%s' is failed: the client application timed out waiting for a response from service. This means that workflow took longer to respond than the alloted timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Failed, Code: why.code, Error: why.payload()})
 		return
@@ -566,9 +568,11 @@ func (m *machine) respond(i *instance, n *node) {
 	}
 	headers, _ := o.Get("headers")
 	body, _ := o.Get("body")
-	m.emit(&Fact{Kind: Replied})
-	e := m.of(Reply, i)
-	e.Status, e.Headers, e.Body = int(status), headers, body
-	m.effect(e)
+	if !later {
+		m.emit(&Fact{Kind: Replied})
+		e := m.of(Reply, i)
+		e.Status, e.Headers, e.Body = int(status), headers, body
+		m.effect(e)
+	}
 	m.acted(i, &Fact{Status: Succeeded, Code: codeOK, Inputs: value(v), Outputs: value(v)})
 }
