@@ -44,7 +44,7 @@ func (p *Platform) connectors() []connector.Connector {
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
-		script.New(script.Options{Worker: scriptWorkerCommand()}),
+		script.New(script.Options{Worker: p.o.ScriptWorker}),
 	)
 }
 

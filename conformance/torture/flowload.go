@@ -82,15 +82,15 @@ func (f *flowLoad) address() string {
 }
 
 // callBack calls a callback at the door that clients use: a name would lead there.
-func (f *flowLoad) callBack(to string, body []byte) (int, error) {
+func (f *flowLoad) callBack(to string, body []byte) (int, string, error) {
 	u, err := url.Parse(to)
 	if err != nil {
-		return http.StatusBadRequest, nil
+		return http.StatusBadRequest, err.Error(), nil
 	}
 	ctx, cancel := during(callTime)
 	defer cancel()
-	status, _, err := server.Post(ctx, f.client, f.stage.door(), u.RequestURI(), "", body)
-	return status, err
+	status, answer, err := server.Post(ctx, f.client, f.stage.door(), u.RequestURI(), "", body)
+	return status, string(answer), err
 }
 
 // learn finds out where runs are asked for.

@@ -12,8 +12,8 @@
 //
 // With -node those that were played to an end are deployed to a real node as well, each
 // with what it calls replaced by HTTP calls of a stand-in that gives the same answers,
-// its trigger by one that can be called, and its waits by a second; and each must end
-// there as it did in the rehearsal.
+// its trigger by one that can be called, and its waits by none; and each must end there
+// as it did in the rehearsal.
 //
 // Without run:
 //

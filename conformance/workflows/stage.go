@@ -21,7 +21,7 @@ type madeUp struct {
 var kept = []string{"JavaScriptCode"}
 
 // staged makes a definition that can be played on a node: what it calls is the stand-in
-// at an address, its trigger is one that can be called, and waiting takes a second.
+// at an address, its trigger is one that can be called, and waiting takes no time.
 // Everything else is as it was, and the inputs of what is called are what is sent.
 func staged(m *madeUp, base string) node {
 	d := clone(m.Definition)
@@ -42,7 +42,7 @@ func staged(m *madeUp, base string) node {
 			case calls[name] && !slices.Contains(kept, kind):
 				all[name] = called(a, kind, base+"/"+url.PathEscape(name))
 			case strings.EqualFold(kind, "Wait"):
-				a["inputs"] = node{"interval": node{"count": 1, "unit": "Second"}}
+				a["inputs"] = node{"until": node{"timestamp": "2020-01-01T00:00:00Z"}}
 			}
 			graph(a["actions"])
 			for _, way := range []string{"else", "default"} {
@@ -61,8 +61,18 @@ func staged(m *madeUp, base string) node {
 	}
 	graph(d["actions"])
 	triggers, _ := d["triggers"].(node)
-	for name := range triggers {
-		triggers[name] = node{"type": "Request", "kind": "Http", "inputs": node{}}
+	if len(triggers) == 0 {
+		triggers = node{"manual": nil}
+		d["triggers"] = triggers
+	}
+	for name, t := range triggers {
+		inputs := node{}
+		if o, ok := t.(node); ok {
+			if in, ok := o["inputs"].(node); ok && in["relativePath"] != nil {
+				inputs["relativePath"] = in["relativePath"]
+			}
+		}
+		triggers[name] = node{"type": "Request", "kind": "Http", "inputs": inputs}
 	}
 	declare(d, m.Parameters)
 	return d
@@ -81,8 +91,8 @@ func called(a node, kind, uri string) node {
 	if strings.Contains(kind, "Webhook") {
 		out = node{"type": "HttpWebhook", "inputs": node{"subscribe": send("/subscribe", node{"inputs": withoutCallback(inputs), "callback": "@{listCallbackUrl()}"}), "unsubscribe": send("/unsubscribe", node{})}}
 	}
-	for _, member := range []string{"runAfter", "limit", "trackedProperties", "runtimeConfiguration"} {
-		if v, ok := a[member]; ok {
+	for member, v := range a {
+		if !slices.Contains([]string{"type", "inputs", "kind", "operationOptions", "metadata"}, member) {
 			out[member] = v
 		}
 	}
@@ -160,4 +170,32 @@ func (m *madeUp) values() node {
 		out[name] = node{"value": m.Parameters[name]}
 	}
 	return out
+}
+
+// tags are those that flows of Power Automate read of themselves.
+var tags = node{"environmentName": "rehearsal", "flowDisplayName": "rehearsed", "logicAppName": "rehearsed", "environmentRegion": "here"}
+
+// beyond says why a definition cannot be played on a node by calling its trigger; empty,
+// it can.
+func beyond(m *madeUp) string {
+	for name := range m.Trigger {
+		if !slices.Contains([]string{"body", "headers", "queries", "relativePathParameters", "statusCode", "method"}, name) {
+			return "its trigger gives " + name
+		}
+	}
+	if strings.Contains(strings.ToLower(string(mustJSON(m.Definition))), "appsetting(") {
+		return "it reads settings of an app"
+	}
+	return ""
+}
+
+// relative fills in the relative path of a trigger's address.
+func relative(at string, parameters any) string {
+	values, _ := parameters.(node)
+	for name, v := range values {
+		for _, hole := range []string{"{" + name + "}", url.PathEscape("{" + name + "}")} {
+			at = strings.ReplaceAll(at, hole, url.PathEscape(fmt.Sprint(v)))
+		}
+	}
+	return at
 }

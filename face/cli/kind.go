@@ -43,10 +43,13 @@ func (l *line) kinds() []noun {
 			continue
 		}
 		word := singular(lastStep(t.Name))
-		if uses[lastStep(t.Name)] > 1 {
+		if uses[lastStep(t.Name)] > 1 && t.Parent() != "" {
 			word = singular(lastStep(t.Parent())) + "-" + word
 		}
-		add(word, t)
+		if !add(word, t) {
+			provider, _, _ := strings.Cut(t.Name, "/")
+			add(strings.ToLower(provider[strings.LastIndex(provider, ".")+1:])+"-"+word, t)
+		}
 	}
 	for _, t := range later {
 		if word := singular(lastStep(t.Name)); !add(word, t) {

@@ -227,7 +227,8 @@ func (q *queue) told() string {
 	return strings.Join(q.settled, ", ")
 }
 
-// An item is held while its run goes on and settled when it has ended.
+// An item is held while its run goes on and settled when it has ended. One whose run
+// failed is given back, and has another run when it comes again.
 func TestItemsInHand(t *testing.T) {
 	stage(t, func(e *estate, m *Manager, o *outside) {
 		q := &queue{lock: 30 * time.Second}
@@ -249,7 +250,11 @@ func TestItemsInHand(t *testing.T) {
 		if got := q.told(); !strings.HasPrefix(got, "a true, b false") {
 			t.Errorf("settled %s", got)
 		}
-		expect(t, e.bodies("w"), "a b")
+		// It was given back, and is tried again when it comes again.
+		expect(t, e.bodies("w"), "a b b")
+		e.end("w", run.Succeeded)
+		after(2 * time.Second)
+		expect(t, q.told(), "a true, b false, b true")
 	})
 }
 
