@@ -22,10 +22,14 @@ import (
 
 // openWorkflows starts the workflow engine.
 func (p *Platform) openWorkflows(ctx context.Context) (err error) {
+	calls, err := p.calling()
+	if err != nil {
+		return err
+	}
 	o := workflow.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit, Grouped: p.continuity.Grouped,
 		Node: p.o.Node, Address: p.address(), Location: p.o.Location,
-		Connectors: p.connectors(), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
+		Connectors: p.connectors(calls), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
 	}
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
@@ -39,9 +43,10 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 }
 
 // connectors are what workflows can do outside. One more is one more line.
-func (p *Platform) connectors() []connector.Connector {
+func (p *Platform) connectors(o webcalls.Options) []connector.Connector {
 	connections := workflow.NewConnections(p.registry)
-	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}, Connections: connections, Base: connections.Base})
+	o.Connections, o.Base = connections, connections.Base
+	calls := webcalls.New(o)
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
