@@ -51,7 +51,7 @@ type Limits struct {
 	ClonesKept  int
 	// FiringRuns is how many runs one firing starts at most.
 	FiringRuns int
-	// Retention is how long a run is kept after it began; below zero: for ever.
+	// Retention is how long a run is kept after it ended; below zero: for ever.
 	Retention time.Duration
 	// ForgetEvery is how often runs are forgotten, ForgetRuns how many at once.
 	ForgetEvery time.Duration
