@@ -177,3 +177,24 @@ func TestWorkerThatCannotBegin(t *testing.T) {
 		c.Close()
 	}
 }
+
+// A worker that is killed by somebody else is no fault of the script: another attempt is made.
+func TestWorkerThatIsKilled(t *testing.T) {
+	c := working(t, Limits{AtOnce: 1, Time: 20 * time.Second})
+	if a := c.Do(within(t), call(t, "return 1")); a.Code != "" {
+		t.Fatalf("%+v", a)
+	}
+	c.pool.mu.Lock()
+	w := c.pool.idle[0]
+	c.pool.mu.Unlock()
+	if err := w.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.process.Wait()
+	if a := c.Do(within(t), call(t, "return 2")); a.Code != codeBroken || !a.Retryable {
+		t.Errorf("%+v", a)
+	}
+	if a := c.Do(within(t), call(t, "return 3")); told(a) != `{"body":3}` {
+		t.Errorf("%+v", a)
+	}
+}

@@ -248,7 +248,7 @@ func (p *pool) run(ctx context.Context, j job) done {
 	case killed:
 		return late(p.limits)
 	}
-	return done{Code: codeBroken, Message: "the process that ran it ended before it did"}
+	return done{Code: codeBroken, Message: "the process that ran it ended before it did", Again: true}
 }
 
 // ask sends a script and reads what came of it.
