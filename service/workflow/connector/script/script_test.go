@@ -178,7 +178,7 @@ func TestWorkerThatCannotBegin(t *testing.T) {
 	}
 }
 
-// A worker that is killed by somebody else is no fault of the script: another attempt is made.
+// A worker that has been killed by somebody else is replaced.
 func TestWorkerThatIsKilled(t *testing.T) {
 	c := working(t, Limits{AtOnce: 1, Time: 20 * time.Second})
 	if a := c.Do(within(t), call(t, "return 1")); a.Code != "" {
@@ -191,10 +191,7 @@ func TestWorkerThatIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = w.process.Wait()
-	if a := c.Do(within(t), call(t, "return 2")); a.Code != codeBroken || !a.Retryable {
-		t.Errorf("%+v", a)
-	}
-	if a := c.Do(within(t), call(t, "return 3")); told(a) != `{"body":3}` {
+	if a := c.Do(within(t), call(t, "return 2")); told(a) != `{"body":2}` {
 		t.Errorf("%+v", a)
 	}
 }
