@@ -171,6 +171,7 @@ func TestAnAppendThatACrashCutShort(t *testing.T) {
 		}
 		d.root.Close()
 		s.write("log", c.after, time.Time{})
+		s.write(marks+"/.weir-half", `{"from":3,"done":true,"at":"log"}`, time.Time{}) // the mark the crash came before
 		again(s, "k", "12345")
 		again(s, "k", "12345")
 		if got := s.content("log"); got != c.want {
