@@ -34,7 +34,7 @@ func (q *request) actions(name string, rest []string) error {
 		if err := q.get(); err != nil {
 			return err
 		}
-		return q.answers(http.StatusOK, q.row(q.actionShape(i, a), "runs", name, "actions", a.Name))
+		return q.answers(http.StatusOK, q.row(q.hashed(q.actionShape(i, a), a.ActionInfo), "runs", name, "actions", a.Name))
 	case word == "listexpressiontraces":
 		if err := q.post(); err != nil {
 			return err
@@ -192,7 +192,9 @@ func (q *request) repetitions(i host.RunInfo, a host.Summary, rest []string) err
 			if err := q.get(); err != nil {
 				return err
 			}
-			return q.answers(http.StatusOK, shape(r))
+			o := shape(r)
+			q.hashed(o["properties"].(object), r)
+			return q.answers(http.StatusOK, o)
 		case len(rest) == 2 && strings.EqualFold(rest[1], "listExpressionTraces"):
 			if err := q.post(); err != nil {
 				return err

@@ -37,6 +37,9 @@ func TestCall(t *testing.T) {
 		s.fetch(at(a, "properties", "inputsLink")) != "5" || s.fetch(at(a, "properties", "outputsLink")) != "5" {
 		t.Errorf("the action is %s", indented(a))
 	}
+	if hash := at(a, "properties", "outputsLink", "contentHash", "value"); hash != "5No7f7vOI0XXdysGdKMY1Q==" || at(a, "properties", "outputsLink", "contentVersion") != `"5No7f7vOI0XXdysGdKMY1Q=="` {
+		t.Errorf("the content hashes to %v", hash)
+	}
 	list := s.json("GET", prefix+"orders/runs/"+name+"/actions", "")
 	if rows, _ := at(list, "value").([]any); len(rows) != 2 || at(rows, 0, "name") != "Take" || at(rows, 1, "properties", "canResubmit") != false {
 		t.Errorf("the actions are %s", indented(list))
