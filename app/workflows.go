@@ -151,7 +151,7 @@ func (p *Platform) workflowsAway(w http.ResponseWriter, r *http.Request, err err
 
 // serveWorkflowsFor answers a request that another node passed on.
 func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
-	if p.flows.Takes(r) {
+	if p.flows.TakesPassed(r) {
 		p.flows.ServePassed(w, r)
 		return
 	}

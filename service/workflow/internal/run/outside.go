@@ -206,7 +206,7 @@ func (m *machine) answered(in Input) {
 	case Leaving:
 		m.landed(i)
 	case Called:
-		m.left(i, a.header("Location"))
+		m.left(i, n, a.header("Location"))
 	case Attempting:
 		m.attempted(i, n, a)
 	case Asking:
@@ -220,7 +220,11 @@ func (m *machine) attempted(i *instance, n *node, a *Answer) {
 		return
 	}
 	if n.hooks() {
-		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")})
+		f := &Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")}
+		if n.leave.given {
+			f.Outputs = a.outputs()
+		}
+		m.emit(f)
 		return
 	}
 	if at := pollAt(a); a.Status == 202 && at != "" && !n.Options.Has("DisableAsyncPattern") {
@@ -341,11 +345,22 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	if m.err != nil {
 		return
 	}
+	// The call back may overtake the answer that says where the subscription is.
+	early := i.more.phase == Attempting && f.Status == Succeeded
+	if n.leave.given && !early {
+		leave, why := m.leaving(i, n, inputs)
+		if why.given() {
+			// What came counts; that nobody could be told is said beside it.
+			f.Error = why.payload()
+			m.ended(i, f)
+			return
+		}
+		inputs, f.Inputs = leave, value(leave)
+	}
 	// Who does not answer an unsubscribe does not hold the run for long.
 	m.fit(i, f)
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.requestTimeout().Microseconds()
-	if i.more.phase == Attempting && f.Status == Succeeded {
-		// The call back overtook the answer that says where the subscription is.
+	if early {
 		f.Phase = Called
 		m.emit(f)
 		return
@@ -354,14 +369,33 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	m.unsubscribe(i, inputs)
 }
 
-// left unsubscribes once the answer to the subscribe is there, or will never be.
-func (m *machine) left(i *instance, location string) {
+// left unsubscribes once the answer to the subscribe is there, or will never be. An
+// unsubscribe that speaks of that answer is not made: the call back stands in its place.
+func (m *machine) left(i *instance, n *node, location string) {
+	if n.leave.given {
+		m.landed(i)
+		return
+	}
 	inputs := m.load(i.inputs)
 	if m.err != nil {
 		return
 	}
 	m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Leaving, Location: location})
 	m.unsubscribe(i, inputs)
+}
+
+// leaving computes the unsubscribe of a webhook that can be told only after its subscribe
+// was answered.
+func (m *machine) leaving(i *instance, n *node, inputs any) (any, failure) {
+	if !n.leave.given {
+		return inputs, failure{}
+	}
+	v, why := m.eval(i, n, n.leave)
+	o, ok := inputs.(*expression.Object)
+	if why.given() || !ok || m.err != nil {
+		return inputs, why
+	}
+	return o.With("unsubscribe", v), failure{}
 }
 
 // unsubscribe ends a subscription: where the subscribe's answer said, if it did.
@@ -445,9 +479,18 @@ func (m *machine) callOff(i *instance) {
 	case Attempting, Asking:
 		m.effect(m.of(Abort, i))
 	}
-	if n := &m.p.nodes[i.node]; n.leaves() {
-		m.unsubscribe(i, m.load(i.inputs))
+	n := &m.p.nodes[i.node]
+	if !n.leaves() {
+		return
 	}
+	inputs := m.load(i.inputs)
+	if i.more.phase != Leaving {
+		var why failure
+		if inputs, why = m.leaving(i, n, inputs); why.given() {
+			return // nobody knows whom to tell
+		}
+	}
+	m.unsubscribe(i, inputs)
 }
 
 // delay waits.

@@ -50,6 +50,7 @@ type node struct {
 	timeout      program
 	count        program
 	retry        program
+	leave        program // the unsubscribe of a webhook that speaks of the answer to its subscribe
 	conditions   bool
 	outside      bool
 	hideInputs   bool
@@ -257,7 +258,11 @@ func (p *Plan) fill(index int32) {
 	case "ParseJson":
 		n.inputs = compile(a.Inputs, expression.Parse, "schema")
 	default:
-		n.inputs = compile(a.Inputs, expression.Parse, "retryPolicy")
+		without := []string{"retryPolicy"}
+		if leave, _ := a.Inputs.Fold("unsubscribe"); a.Type == "HttpWebhook" && leave != nil && strings.Contains(strings.ToLower(string(leave.Raw)), "action(") {
+			without, n.leave = append(without, "unsubscribe"), compile(leave, expression.Parse)
+		}
+		n.inputs = compile(a.Inputs, expression.Parse, without...)
 		if a.Type == "Response" {
 			p.AnswersLater = p.AnswersLater || a.Options.Has("Asynchronous")
 			p.Answers = !p.AnswersLater
