@@ -39,6 +39,7 @@ type Options struct {
 	SnapshotEvery int64  // bytes of journal between snapshots
 	Cache         int64  // bytes of recent journal kept in memory
 	LeaseTimeout  time.Duration
+	RunRetention  time.Duration // how long runs of workflows are kept after they began
 
 	Deploy     []string // files applied at start
 	WebOrigins []string
@@ -86,6 +87,7 @@ func Defaults() Options {
 		SnapshotEvery:   64 << 20,
 		Cache:           64 << 20,
 		LeaseTimeout:    4 * time.Second,
+		RunRetention:    90 * 24 * time.Hour,
 		LogFormat:       "text",
 		LogLevel:        "info",
 		Drain:           30 * time.Second,
@@ -137,6 +139,7 @@ func Settings(o *Options) *settings.Set {
 	g.Choice(&o.Sync, "sync", syncModes, "When an acknowledged write is safe on disk: always before it is acknowledged, or up to a second later.")
 	g.Size(&o.SnapshotEvery, "snapshot-every", "Journal written between two snapshots of a unit, at least.")
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")
+	g.Duration(&o.RunRetention, "run-retention", "How long the history of a workflow's run is kept, from when it began. Runs that have not ended are kept in any case. The same on all nodes.")
 
 	g = set.Group("Operation")
 	g.Choice(&o.LogFormat, "log-format", telemetry.Formats, "How logs look, on standard error.")

@@ -26,6 +26,7 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 		Registry: p.registry, Store: p.store, Open: p.openUnit, Grouped: p.continuity.Grouped,
 		Node: p.o.Node, Address: p.address(), Location: p.o.Location,
 		Connectors: p.connectors(), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
+		Limits: workflow.Limits{Retention: p.o.RunRetention},
 	}
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
