@@ -46,6 +46,7 @@ func (q *request) hashed(o object, a host.ActionInfo) object {
 		if err != nil {
 			continue
 		}
+		link["contentSize"] = len(data) // what is shown may be less than what is kept
 		sum := md5.Sum(data)
 		text := base64.StdEncoding.EncodeToString(sum[:])
 		link["contentVersion"], link["contentHash"] = strconv.Quote(text), object{"algorithm": "md5", "value": text}

@@ -20,7 +20,7 @@ func TestCall(t *testing.T) {
 	}
 	g := s.gets(201, `{"n":5}`, "POST", at(where, "value").(string), `{"n": 4}`, "x-ms-client-tracking-id", "mine")
 	name := g.header.Get("x-ms-workflow-run-id")
-	if g.header.Get("x-own") != "h" || name == "" || g.header.Get("x-ms-client-tracking-id") != "mine" || g.header.Get("x-ms-workflow-name") != "orders" || g.header.Get("x-ms-trigger-history-name") != name {
+	if g.header.Get("x-own") != "h" || name == "" || g.header.Get("x-ms-client-tracking-id") != "mine" || g.header.Get("x-ms-workflow-name") != "orders" || g.header.Get("x-ms-trigger-history-name") != name || !strings.HasPrefix(g.header.Get("x-ms-workflow-system-id"), "/locations/west/workflows/") {
 		t.Errorf("answered with %v", g.header)
 	}
 	o := s.ended("orders", name)
