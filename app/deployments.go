@@ -22,6 +22,9 @@ func (p *Platform) openDeployments(o api.Options) arm.Deployments {
 	d := deploy.New(life, deploy.Options{
 		Registry: o.Registry, Location: o.Location, Tenant: o.TenantID,
 		Authorize: o.Authorize, Audit: o.Audit, Applied: o.Applied, Counts: o.Counts,
+		Act: func(ctx context.Context, id resource.ID, action string, body map[string]any) (map[string]any, bool, error) {
+			return p.flows.Act(ctx, adminURL(p.Addrs()), id, action, body)
+		},
 		Decided: func(ids ...resource.ID) error {
 			for _, id := range ids {
 				if err := o.Elsewhere(id); err != nil {

@@ -47,6 +47,10 @@ type Options struct {
 	LogLevel   string
 	Drain      time.Duration // how long Stop may take to end in order
 
+	// ScriptWorker is the command line of a process that runs the scripts of workflows and
+	// can be killed; empty: they run in this process.
+	ScriptWorker []string
+
 	// Talk is where a person reads what to do next; nil: nowhere.
 	Talk io.Writer
 	// Logger replaces the one LogFormat and LogLevel describe.

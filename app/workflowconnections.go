@@ -17,9 +17,8 @@ import (
 
 // connected are the connectors whose operations name a connection. Managed APIs that this
 // process serves itself are listed by their names.
-func (p *Platform) connected(calls apis.HTTP, tokens bus.Tokens) []connector.Connector {
-	connections := workflow.NewConnections(p.registry)
-	messages := bus.New(bus.Options{Connections: connections, Tokens: tokens, Local: ownBus{p}})
+func (p *Platform) connected(connections *workflow.Connections, calls apis.HTTP) []connector.Connector {
+	messages := bus.New(bus.Options{Connections: connections, Tokens: workflowTokens{p}, Local: ownBus{p}})
 	files := file.New(file.Options{Connections: connections})
 	p.undo.push("workflow messages", func(context.Context) error { messages.Close(); return nil })
 	return []connector.Connector{

@@ -17,8 +17,8 @@ func scriptWorker() *cobra.Command {
 	}
 }
 
-// scriptWorkerCommand is the command line that starts one, of this very program.
-func scriptWorkerCommand() []string {
+// ScriptWorker is the command line that starts one, of this very program.
+func ScriptWorker() []string {
 	program, err := os.Executable()
 	if err != nil {
 		return nil

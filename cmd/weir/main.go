@@ -30,7 +30,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 // run runs one command line and returns the exit status.
 func run(args []string) int {
 	o := app.Defaults()
-	o.Version = version()
+	o.Version, o.ScriptWorker = version(), app.ScriptWorker()
 	ctx, stop := untilSignal(os.Stderr)
 	defer stop()
 	return cli.Run(ctx, cli.Program{

@@ -129,6 +129,11 @@ func TestWorkflows(t *testing.T) {
 		t.Error("no operations are listed")
 	}
 
+	patched := value[armlogic.WorkflowsClientUpdateResponse](l.stage)(l.flows.Update(l.ctx, defaultGroup, name, nil)) // it sends no body
+	if *patched.Properties.Version != *got.Properties.Version {
+		t.Errorf("an empty patch made version %s", *patched.Properties.Version)
+	}
+
 	// Judged before it is stored, all problems at once.
 	broken := l.workflow(strings.Replace(strings.Replace(orders, `"type": "Compose"`, `"type": "Compse"`, 1), `["Succeeded", "Skipped"]`, `["Never"]`, 1))
 	_, err = l.flows.CreateOrUpdate(l.ctx, defaultGroup, "broken", broken, nil)

@@ -55,6 +55,21 @@ func resident(pid int) (int64, error) {
 	return 0, fmt.Errorf("/proc/%d/status has no VmRSS", pid)
 }
 
+// live is how many bytes of the server's heap are in use after a collection. The server
+// must offer profiles.
+func live(ctx context.Context, s *server.Server) (int64, error) {
+	code, body, err := s.Get(ctx, "/debug/pprof/heap?gc=1&debug=1")
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(body)) {
+		if value, ok := strings.CutPrefix(line, "# HeapAlloc = "); ok {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("the server's heap profile (%d) does not say how much is in use: %.200s", code, body)
+}
+
 // appendsMetric counts the batches that the server has appended to its journals.
 const appendsMetric = "weir_journal_batches_total"
 

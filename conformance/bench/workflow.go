@@ -69,9 +69,11 @@ type WaitingRuns struct {
 	EmptyRSS   int64   `json:"empty_rss_bytes"`
 	RSS        int64   `json:"rss_bytes"`
 	PerRun     float64 `json:"bytes_per_run"`           // resident memory that they added
+	LivePerRun float64 `json:"live_bytes_per_run"`      // of it, what is in use after a collection
 	RestartS   float64 `json:"restart_s"`               // SIGKILL and start, until a run was asked for and answered
 	RestartRSS int64   `json:"restart_rss_bytes"`       //
 	PerRunThen float64 `json:"bytes_per_run_restarted"` // the same after the restart
+	LiveThen   float64 `json:"live_bytes_per_run_restarted"`
 }
 
 // RunWorkflow measures workflows.
@@ -114,7 +116,7 @@ func raiseWorkflows(ctx context.Context, o WorkflowOptions, name, standIn string
 	if err := server.WriteEstate(deploy, workflowEstate(standIn)); err != nil {
 		return nil, err
 	}
-	s, err := server.New(server.Options{Binary: o.Binary, Dir: dir, Deploy: deploy})
+	s, err := server.New(server.Options{Binary: o.Binary, Dir: dir, Deploy: deploy, Args: []string{"--pprof"}})
 	if err != nil {
 		return nil, err
 	}
@@ -194,6 +196,10 @@ func (r *WorkflowResult) measureWaiting(ctx context.Context, o WorkflowOptions, 
 	if m.EmptyRSS, err = restingRSS(ctx, w.server); err != nil {
 		return err
 	}
+	empty, err := live(ctx, w.server)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	for m.Runs < o.Waiting {
 		n := min(waitRequest, o.Waiting-m.Runs)
@@ -207,7 +213,12 @@ func (r *WorkflowResult) measureWaiting(ctx context.Context, o WorkflowOptions, 
 		return err
 	}
 	m.PerRun = float64(m.RSS-m.EmptyRSS) / float64(m.Runs)
-	o.Say("%d runs wait, started %.0f/s; %.0f bytes of memory each; resident %d MB", m.Runs, m.StartedPer, m.PerRun, m.RSS>>20)
+	full, err := live(ctx, w.server)
+	if err != nil {
+		return err
+	}
+	m.LivePerRun = float64(full-empty) / float64(m.Runs)
+	o.Say("%d runs wait, started %.0f/s; %.0f bytes of memory each, %.0f of them in use; resident %d MB", m.Runs, m.StartedPer, m.PerRun, m.LivePerRun, m.RSS>>20)
 	began = time.Now()
 	if err := w.server.Kill(); err != nil {
 		return err
@@ -223,7 +234,11 @@ func (r *WorkflowResult) measureWaiting(ctx context.Context, o WorkflowOptions, 
 		return err
 	}
 	m.PerRunThen = float64(m.RestartRSS-m.EmptyRSS) / float64(m.Runs)
-	o.Say("answered %.2f s after the kill; resident %d MB", m.RestartS, m.RestartRSS>>20)
+	if full, err = live(ctx, w.server); err != nil {
+		return err
+	}
+	m.LiveThen = float64(full-empty) / float64(m.Runs)
+	o.Say("answered %.2f s after the kill; resident %d MB, %.0f bytes of heap in use a run", m.RestartS, m.RestartRSS>>20, m.LiveThen)
 	r.Waiting = m
 	return nil
 }

@@ -101,8 +101,8 @@ func (r *WorkflowResult) print(w io.Writer, asJSON bool) error {
 	fmt.Fprintf(w, "a Foreach over %d items that appends to a variable: %.2f s\n", r.Items, r.ForeachS)
 	fmt.Fprintf(w, "processor time of the server: %.0f µs a run of five calls, %.1f µs an action that calls nobody\n", r.CPUPerRun, r.CPUPerStep)
 	if m := r.Waiting; m != nil {
-		fmt.Fprintf(w, "%d runs that wait: started %.0f/s, %.0f bytes of memory each (%.0f after a restart), answering again %.2f s after a kill\n",
-			m.Runs, m.StartedPer, m.PerRun, m.PerRunThen, m.RestartS)
+		fmt.Fprintf(w, "%d runs that wait: started %.0f/s, %.0f bytes of heap in use each with what is cached, %.0f after a restart; %.0f and %.0f of resident memory; answering again %.2f s after a kill\n",
+			m.Runs, m.StartedPer, m.LivePerRun, m.LiveThen, m.PerRun, m.PerRunThen, m.RestartS)
 	}
 	fmt.Fprintf(w, "medians of %d rounds; %d runs and %d actions a round, %d in flight; raw journal %.0f messages of 1 KiB a second\n",
 		r.Rounds, r.Runs, r.Actions, r.InFlight, r.RawJournalPerS)

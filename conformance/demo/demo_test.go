@@ -46,3 +46,36 @@ func TestTheDemonstrationKeepsEveryOrder(t *testing.T) {
 		})
 	}
 }
+
+// An order flow of workflows that is killed in the middle: every order ends exactly once,
+// as the HTTP service outside counts.
+func TestTheOrderFlowEndsEveryOrderOnce(t *testing.T) {
+	dir := t.TempDir()
+	out, err := exec.Command(servertest.Binary(t), "demo", "orders", "--rate", "20", "--dir", dir).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"held     every order was charged for", "held     no order was charged for twice", "held     every order has its result", "held     every file was taken"} {
+		if !bytes.Contains(out, []byte(want)) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+// The example is the flow that the demonstration plays.
+func TestTheExampleIsTheFlow(t *testing.T) {
+	for _, name := range []string{"take.json", "bill.json"} {
+		played, err := os.ReadFile(filepath.Join("../../operate/demo/estate", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile(filepath.Join("../../examples/orders/workflows", name))
+		if err != nil || !bytes.Equal(played, shown) {
+			t.Errorf("%s of the example is another one (%v)", name, err)
+		}
+	}
+	out, err := exec.Command(servertest.Binary(t), "workflow", "validate", "../../examples/orders", "--json").CombinedOutput()
+	if err != nil || bytes.Count(out, []byte(`"valid": true`))+bytes.Count(out, []byte(`"valid":true`)) < 4 {
+		t.Errorf("the definitions of the example are not valid: %v\n%s", err, out)
+	}
+}

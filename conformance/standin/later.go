@@ -107,26 +107,26 @@ func (s *Service) callBack(url, token string, after time.Duration) {
 			return
 		case <-pause.C:
 		}
-		status, err := call(url, fmt.Appendf(nil, `{"token":%q}`, token))
+		status, answer, err := call(url, fmt.Appendf(nil, `{"token":%q}`, token))
 		switch {
 		case err == nil && status < 300:
 			return
 		case err == nil && (status == http.StatusNotFound || status == http.StatusConflict || status == http.StatusGone):
 			return // of a subscription that was made twice, one is not waited for
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
-			s.wrong(fmt.Sprintf("a callback was answered %d", status))
+			s.wrong(fmt.Sprintf("a callback was answered %d %.200s", status, answer))
 		}
 		pause.Reset(hookPause)
 	}
 	s.wrong("a callback that nobody took")
 }
 
-func post(url string, body []byte) (int, error) {
+func post(url string, body []byte) (int, string, error) {
 	resp, err := http.Post(url, "application/json", bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
-	_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, bodyBytesMax))
-	return resp.StatusCode, err
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, bodyBytesMax))
+	return resp.StatusCode, string(answer), err
 }

@@ -54,7 +54,7 @@ type Options struct {
 	SlowMost                time.Duration
 	Seed                    uint64
 	// Call calls a callback back; nil does it as it is written.
-	Call func(url string, body []byte) (status int, err error)
+	Call func(url string, body []byte) (status int, answer string, err error)
 }
 
 // bodyBytesMax bounds what is read of a request.

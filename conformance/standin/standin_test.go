@@ -110,12 +110,12 @@ func TestItemsStay(t *testing.T) {
 // A callback is tried until it is taken.
 func TestHooksAreCalledBack(t *testing.T) {
 	taken, tries := make(chan string), 0
-	s, at := raised(t, Options{Call: func(url string, body []byte) (int, error) {
+	s, at := raised(t, Options{Call: func(url string, body []byte) (int, string, error) {
 		if tries++; tries < 3 {
-			return 503, nil
+			return 503, "", nil
 		}
 		taken <- url + " " + string(body)
-		return 200, nil
+		return 200, "", nil
 	}})
 	if resp, _ := do(t, "POST", at+"/hook/w/a?token=t&callback=http%3A%2F%2Fthere", 1); resp == nil || resp.StatusCode != 200 {
 		t.Fatalf("%v", resp)

@@ -345,7 +345,8 @@ func (a *API) page(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, pageText, a.o.Version)
 }
 
-const pageText = `Weir %s: a Service Bus that speaks AMQP 1.0 to Azure's own SDKs.
+const pageText = `Weir %s: a Service Bus that speaks AMQP 1.0 to Azure's own SDKs, and an
+engine that runs Logic Apps definitions.
 
 This port also takes AMQP (plain, in TLS, and in WebSockets), so one connection
 string is enough:
@@ -359,6 +360,7 @@ string is enough:
   /subscriptions/... resources by id, as in Azure Resource Manager (token)
   /{entity}          the admin API of Azure's Service Bus clients   (key)
   /{entity}/messages send and receive with plain HTTP              (key)
+  /workflows/...     where workflows are called; weir workflow url  (signed)
 
 The token is in the file admin-token of the server's data directory:
 

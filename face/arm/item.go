@@ -206,6 +206,9 @@ func (q *request) patch(t *resource.Type, id resource.ID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if len(body) == 0 { // as clients send that have nothing to change
+		body = []byte("{}")
+	}
 	if err := q.decided(id); err != nil {
 		return reply{}, err
 	}
@@ -292,7 +295,8 @@ func (q *request) act(id resource.ID, step string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if given == nil {
+	if given == nil { // it told nothing: it changed something
+		q.applied(id)
 		return reply{status: http.StatusOK}, nil
 	}
 	return ok(given)

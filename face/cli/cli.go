@@ -87,15 +87,17 @@ func Run(ctx context.Context, p Program, s Streams, args ...string) int {
 	return exitFailed
 }
 
-const about = `Weir is a Service Bus on your own machines: Azure's SDKs connect to it as they
-are, and what it has acknowledged survives the loss of a process or a node.
+const about = `Weir is Service Bus and Logic Apps on your own machines: Azure's SDKs connect to
+it as they are, workflow definitions run as they are, and what it has acknowledged or
+begun survives the loss of a process, a node or a location.
 
   weir serve                     start it; the first start says what to do next
-  weir deploy estate.yaml        declare queues, topics, subscriptions
+  weir deploy estate.yaml        declare queues, topics, subscriptions, workflows
   weir deploy main.json -p FILE  deploy an Azure Resource Manager template
   weir diff main.json -p FILE    say what is not as the template has it
   weir queue show orders         look at one, with its message counts
   weir set queue orders lockDuration=PT30S     make or change one
+  weir workflow runs orders      runs of a workflow; workflow run shows one
   weir keys                      connection strings
   weir identity                  users, applications, and who has which role
   weir login                     sign in as yourself, in place of the administration token
@@ -104,7 +106,7 @@ are, and what it has acknowledged survives the loss of a process or a node.
 
 func (l *line) root() *cobra.Command {
 	root := &cobra.Command{
-		Use: "weir", Short: "A Service Bus on your own machines", Long: about,
+		Use: "weir", Short: "Service Bus and Logic Apps on your own machines", Long: about,
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return l.settle(cmd) },
 	}

@@ -54,6 +54,9 @@ type Options struct {
 	Applied func(ctx context.Context, id resource.ID) error
 	// Counts gives the properties a service says of a resource. nil: there are none.
 	Counts func(resource.Document) map[string]any
+	// Act runs an action of what lies below a resource and is none itself; taken is false
+	// for any other. nil: there are none.
+	Act func(ctx context.Context, id resource.ID, action string, body map[string]any) (answer map[string]any, taken bool, err error)
 	// Audit takes what was changed and what was refused. nil: nobody reads it.
 	Audit audit.Log
 

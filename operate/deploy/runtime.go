@@ -80,13 +80,24 @@ func (a *asking) List(action, id, _ string, body any) (any, error) {
 		return nil, errors.New(fault.Sentence(err))
 	}
 	input, _ := template.Plain(body).(map[string]any)
-	answer, err := d.o.Registry.Act(a.ctx, at, action, input)
+	answer, err := d.act(a.ctx, at, action, input)
 	if err != nil {
 		d.note(a.ctx, a.run.who, name, id, audit.Failed, err)
 		return nil, errors.New(fault.Sentence(err))
 	}
 	d.note(a.ctx, a.run.who, name, id, audit.Succeeded, nil)
 	return template.FromPlain(answer), nil
+}
+
+// act runs an action where it is known: by who serves what lies below resources, or by
+// the resource's type.
+func (d *Deployments) act(ctx context.Context, id resource.ID, action string, body map[string]any) (map[string]any, error) {
+	if d.o.Act != nil {
+		if answer, taken, err := d.o.Act(ctx, id, action, body); taken {
+			return answer, err
+		}
+	}
+	return d.o.Registry.Act(ctx, id, action, body)
 }
 
 // show reads a resource as everybody sees it: without secrets, with what its service

@@ -199,12 +199,35 @@ func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, e
 	return true, nil
 }
 
-// comingOf is a trigger with what it gave, without when and under which name.
+// comingOf is a trigger with what it gave, without when and under which name. A message is
+// known by its id: how often and under which number it was delivered is of a location.
 func comingOf(trigger string, o *expression.Object) string {
 	key := append([]byte(trigger), 0)
-	for _, name := range []string{"outputs", "scheduledTime"} {
-		v, _ := o.Get(name)
-		key = append(expression.AppendJSON(key, v), 0)
+	outputs, _ := o.Get("outputs")
+	if id, ok := messageOf(outputs); ok {
+		return string(key) + id
 	}
-	return string(key)
+	scheduled, _ := o.Get("scheduledTime")
+	key = append(expression.AppendJSON(key, outputs), 0)
+	return string(expression.AppendJSON(key, scheduled))
+}
+
+// messageOf gives the id of the message that a trigger gave, if it gave one.
+func messageOf(outputs any) (string, bool) {
+	o, _ := outputs.(*expression.Object)
+	if o == nil {
+		return "", false
+	}
+	body, _ := o.Get("body")
+	if list, ok := body.([]any); ok && len(list) == 1 {
+		body = list[0]
+	}
+	m, _ := body.(*expression.Object)
+	if m == nil {
+		return "", false
+	}
+	id, _ := m.Get("messageId")
+	text, ok := id.(string)
+	_, delivered := m.Get("sequenceNumber")
+	return text, ok && text != "" && delivered
 }

@@ -255,3 +255,24 @@ func TestRunsThatALostPrimaryHadAlone(t *testing.T) {
 		t.Error("what came again is there twice")
 	}
 }
+
+// A message is the same message whatever number it was delivered under.
+func TestWhatIsTheSameComing(t *testing.T) {
+	message := func(id string, sequence int64) *expression.Object {
+		return expression.NewObject("outputs", expression.NewObject("body", []any{expression.NewObject("messageId", id, "sequenceNumber", sequence)}))
+	}
+	if comingOf("t", message("a", 1)) != comingOf("t", message("a", 2)) {
+		t.Error("a message that was brought back is another one")
+	}
+	for _, other := range []*expression.Object{message("b", 1), expression.NewObject("outputs", expression.NewObject("body", "a")), expression.NewObject()} {
+		if comingOf("t", message("a", 1)) == comingOf("t", other) {
+			t.Errorf("%v is the same as a message", other)
+		}
+	}
+	at := func(when string) *expression.Object {
+		return expression.NewObject("outputs", nil, "scheduledTime", when)
+	}
+	if comingOf("t", at("1")) == comingOf("t", at("2")) || comingOf("t", at("1")) == comingOf("u", at("1")) {
+		t.Error("two times, or two triggers, are the same")
+	}
+}

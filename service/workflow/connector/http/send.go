@@ -54,7 +54,7 @@ func (c *clients) transport(own *tls.Certificate) *nethttp.Transport {
 		DialContext: dial.DialContext, ForceAttemptHTTP2: true, DisableCompression: true,
 		TLSClientConfig:     &tls.Config{RootCAs: c.o.Roots, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: 90 * time.Second,
-		MaxIdleConns: 512, MaxIdleConnsPerHost: 64, MaxResponseHeaderBytes: 256 << 10,
+		MaxIdleConns: 1024, MaxIdleConnsPerHost: 512, MaxResponseHeaderBytes: 256 << 10,
 	}
 	if own != nil {
 		t.TLSClientConfig.Certificates = []tls.Certificate{*own}

@@ -6,6 +6,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/journal/record"
+	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/run"
 )
 
@@ -101,7 +102,16 @@ func (h *Host) Content(ctx context.Context, handle string) ([]byte, error) {
 	if int(at.Node) >= plan.Nodes() || plan.Hides(at.Node, what == "outputs") {
 		return nil, bad
 	}
-	return k.given(k.state.Payload(at, what == "outputs"), bad)
+	data, err := k.given(k.state.Payload(at, what == "outputs"), bad)
+	if err != nil || what == "outputs" {
+		return data, err
+	}
+	// Without what proves who asks.
+	v, err := expression.ParseJSON(string(data))
+	if err != nil {
+		return nil, err
+	}
+	return expression.AppendJSON(nil, plan.Shown(at.Node, v)), nil
 }
 
 // ofRun gives what a run began with or ended with.

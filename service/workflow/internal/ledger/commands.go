@@ -10,7 +10,7 @@ import (
 // Bounds of what is recorded.
 const (
 	nameBytesMax       = 512
-	memoryBytesMax     = 64 << 10
+	memoryBytesMax     = 512 << 10 // a folder of ten thousand files that a trigger has seen takes 220 KB
 	definitionBytesMax = 64 << 20
 	forgetMax          = 1000
 )

@@ -55,10 +55,11 @@ const (
 	Hooked           // a call back
 	Leaving          // the answer to an unsubscribe
 	Delaying         // a time
+	Called           // the answer to a subscribe, though the call back came already
 	phasesMax
 )
 
-var phaseNames = [phasesMax]string{"", "attempting", "waiting to try again", "waiting to ask", "asking", "waiting for a call", "unsubscribing", "waiting"}
+var phaseNames = [phasesMax]string{"", "attempting", "waiting to try again", "waiting to ask", "asking", "waiting for a call", "unsubscribing", "waiting", "called before it was subscribed"}
 
 // String says it.
 func (p Phase) String() string { return phaseNames[min(p, phasesMax-1)] }

@@ -205,6 +205,8 @@ func (m *machine) answered(in Input) {
 	switch i.more.phase {
 	case Leaving:
 		m.landed(i)
+	case Called:
+		m.left(i, n, a.header("Location"))
 	case Attempting:
 		m.attempted(i, n, a)
 	case Asking:
@@ -343,20 +345,42 @@ func (m *machine) land(i *instance, n *node, f *Fact) {
 	if m.err != nil {
 		return
 	}
-	inputs, why := m.leaving(i, n, inputs)
-	if why.given() {
-		// What came counts; that nobody could be told is said beside it.
-		f.Error = why.payload()
-		m.ended(i, f)
-		return
-	}
-	if n.leave.given {
-		f.Inputs = value(inputs)
+	// The call back may overtake the answer that says where the subscription is.
+	early := i.more.phase == Attempting && f.Status == Succeeded
+	if n.leave.given && !early {
+		leave, why := m.leaving(i, n, inputs)
+		if why.given() {
+			// What came counts; that nobody could be told is said beside it.
+			f.Error = why.payload()
+			m.ended(i, f)
+			return
+		}
+		inputs, f.Inputs = leave, value(leave)
 	}
 	// Who does not answer an unsubscribe does not hold the run for long.
 	m.fit(i, f)
 	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.requestTimeout().Microseconds()
+	if early {
+		f.Phase = Called
+		m.emit(f)
+		return
+	}
 	m.emit(f)
+	m.unsubscribe(i, inputs)
+}
+
+// left unsubscribes once the answer to the subscribe is there, or will never be. An
+// unsubscribe that speaks of that answer is not made: the call back stands in its place.
+func (m *machine) left(i *instance, n *node, location string) {
+	if n.leave.given {
+		m.landed(i)
+		return
+	}
+	inputs := m.load(i.inputs)
+	if m.err != nil {
+		return
+	}
+	m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Leaving, Location: location})
 	m.unsubscribe(i, inputs)
 }
 
@@ -419,7 +443,7 @@ func (m *machine) awake(i *instance) {
 		m.ended(i, &Fact{Status: Succeeded, Code: codeOK})
 		return
 	}
-	if x.phase == Leaving {
+	if x.phase == Leaving || x.phase == Called {
 		m.landed(i)
 		return
 	}
@@ -558,12 +582,14 @@ func whole(v any) (int64, bool) {
 
 // respond answers the caller of the trigger.
 func (m *machine) respond(i *instance, n *node) {
-	switch m.s.Caller {
-	case NoCaller, CallerAnswered:
+	later := n.Options.Has("Asynchronous") // nobody waits for it: it is looked up
+	switch {
+	case later:
+	case m.s.Caller == NoCaller, m.s.Caller == CallerAnswered:
 		why := failure{codeNoCaller, fmt.Sprintf("The execution of template action '%s' is skipped: the client application is not waiting for a response from service.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Skipped, Code: why.code, Error: why.payload()})
 		return
-	case CallerGone:
+	case m.s.Caller == CallerGone:
 		why := failure{codeCallerGone, fmt.Sprintf("The execution of template action '%s' is failed: the client application timed out waiting for a response from service. This means that workflow took longer to respond than the alloted timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Failed, Code: why.code, Error: why.payload()})
 		return
@@ -585,9 +611,11 @@ func (m *machine) respond(i *instance, n *node) {
 	}
 	headers, _ := o.Get("headers")
 	body, _ := o.Get("body")
-	m.emit(&Fact{Kind: Replied})
-	e := m.of(Reply, i)
-	e.Status, e.Headers, e.Body = int(status), headers, body
-	m.effect(e)
+	if !later {
+		m.emit(&Fact{Kind: Replied})
+		e := m.of(Reply, i)
+		e.Status, e.Headers, e.Body = int(status), headers, body
+		m.effect(e)
+	}
 	m.acted(i, &Fact{Status: Succeeded, Code: codeOK, Inputs: value(v), Outputs: value(v)})
 }

@@ -21,8 +21,9 @@ type Plan struct {
 	byVariable map[string]int32
 	outputs    []output
 	static     map[string]*definition.StaticResult
-	// Answers says that there is a Response, so that the caller waits for it.
-	Answers bool
+	// Answers says that there is a Response, so that the caller waits for it; AnswersLater,
+	// that there is one which the caller asks for later.
+	Answers, AnswersLater bool
 }
 
 type graph struct {
@@ -263,7 +264,8 @@ func (p *Plan) fill(index int32) {
 		}
 		n.inputs = compile(a.Inputs, expression.Parse, without...)
 		if a.Type == "Response" {
-			p.Answers = true
+			p.AnswersLater = p.AnswersLater || a.Options.Has("Asynchronous")
+			p.Answers = !p.AnswersLater
 		}
 		policy := a.Inputs.Get("retryPolicy")
 		if n.hooks() && !policy.Given() {

@@ -37,6 +37,8 @@ func (m *machine) resume(i *instance) {
 		m.ask(i)
 	case Leaving:
 		m.unsubscribe(i, m.load(i.inputs))
+	case Called:
+		m.left(i, &m.p.nodes[i.node], "") // nobody will say where it is
 	}
 }
 

@@ -264,7 +264,7 @@ func (m *machine) describe(i *instance, n *node) *expression.Object {
 	put := func(name string, v any) { o.Members = append(o.Members, expression.Member{Name: name, Value: v}) }
 	put("name", n.Action.Name)
 	if i.inputs.Len > 0 {
-		put("inputs", m.load(i.inputs))
+		put("inputs", m.p.Shown(uint32(i.node), m.load(i.inputs)))
 	}
 	if out := m.outputsOf(i, n); out != nil {
 		put("outputs", out)

@@ -34,7 +34,7 @@ func (p *Plan) secrets() {
 
 // passesOn reports whether the outputs of an action are made of its inputs.
 func (n *node) passesOn() bool {
-	return n.Is("Compose", "ParseJson", "Response", "Query", "Select", "Table", "Join", "Expression") || n.isVariable()
+	return n.Is("Compose", "ParseJson", "Response", "Query", "Select", "Table", "Join", "Expression", "JavaScriptCode") || n.isVariable()
 }
 
 func (n *node) isVariable() bool {
@@ -61,6 +61,16 @@ func (p *Plan) variablesOf(n *node) []int32 {
 }
 
 func (p *Plan) usesSecret(n *node) bool {
+	if n.Is("JavaScriptCode") {
+		var seen expression.Refs
+		names, trigger := scriptSees(valueOf(n.Inputs))
+		for _, name := range names {
+			seen.Actions = append(seen.Actions, expression.Ref{Name: name})
+		}
+		if seen.Trigger = trigger; p.refersToSecret(seen) {
+			return true
+		}
+	}
 	programs := []program{n.inputs, n.each}
 	for _, c := range n.columns {
 		programs = append(programs, c.header, c.value)

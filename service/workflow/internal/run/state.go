@@ -239,7 +239,11 @@ func (s *State) foldInstance(now int64, f *Fact, i *instance) error {
 		if f.Inputs.given {
 			i.inputs = s.keep(&f.Inputs)
 		}
-		s.wait(i, Leaving, 0)
+		phase := Leaving
+		if f.Phase == Called {
+			phase = Called
+		}
+		s.wait(i, phase, 0)
 	case Held:
 		m := i.extra()
 		i.status, m.due, m.deadline = Suspended, 0, 0
@@ -383,7 +387,7 @@ func (s *State) NextDue() int64 {
 
 func (m *more) wake() int64 {
 	switch {
-	case m.due == 0 || m.phase == Leaving:
+	case m.due == 0 || m.phase == Leaving || m.phase == Called:
 		return m.deadline
 	case m.deadline == 0:
 		return m.due

@@ -18,7 +18,8 @@
 //     none is doubled. A SlidingWindow leaves no window out, and keeps their order.
 //  3. An item that may come again has a key; one whose key is remembered attaches to
 //     its run and starts no other. It is settled when its run has ended and that is
-//     durable, and held until then.
+//     durable, and held until then. One whose run did not succeed is given back; when
+//     it comes again after that, it is tried again.
 //  4. When a workflow takes no more runs, its triggers look no further and lose nothing.
 //  5. A webhook has one subscription: what is about to be subscribed is recorded first,
 //     and asked for again with the same key until the answer is recorded.
@@ -113,7 +114,7 @@ type Limits struct {
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
 	Steps: 64, Looks: 2_000, LookItems: 100, KeysKept: 400,
-	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 30 * time.Second,
+	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 10 * time.Second,
 	Reply: 2 * time.Minute, StandardReply: 225 * time.Second, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
 	BatchMessages: 8_000, BatchBytes: 16 << 20, MessageBytes: 1 << 20,
 }

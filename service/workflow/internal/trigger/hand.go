@@ -46,10 +46,12 @@ func newHand(item connector.Item, runs []string) *hand {
 
 // hands are the items of one trigger that are in hand.
 type hands struct {
-	mu      sync.Mutex
-	byRun   map[string]*hand
-	byKey   map[string]*hand
-	settled map[string]bool // keys that need not be remembered any more
+	mu    sync.Mutex
+	byRun map[string]*hand
+	byKey map[string]*hand
+	// settled are keys that need not be remembered any more: of items that come no more, and
+	// (false) of those that were given back, for which another run is to begin.
+	settled map[string]bool
 }
 
 // expect waits for the ends of the runs of items, from before they begin.
@@ -104,7 +106,7 @@ func (s *hands) unsettled(keys []keyed) []keyed {
 	defer s.mu.Unlock()
 	var kept []keyed
 	for _, k := range keys {
-		if !s.settled[k.Key] {
+		if _, settled := s.settled[k.Key]; !settled {
 			kept = append(kept, k)
 		}
 	}
@@ -119,6 +121,10 @@ func (w *watch) attach(mem *memory, item connector.Item) bool {
 		}
 		w.hands.mu.Lock()
 		old := w.hands.byKey[item.Key]
+		if done, settled := w.hands.settled[item.Key]; settled && !done && old == nil {
+			w.hands.mu.Unlock()
+			return false // it was given back
+		}
 		if old != nil {
 			old.item = item // what it was held by is not worth anything any more
 		}
@@ -186,7 +192,7 @@ func (w *watch) takeOver(h *hand) bool {
 		w.t.m.log.Warn("an item whose run is recorded could not be taken; it may come again and is known by its key", "workflow", w.workflow, "trigger", w.trigger, "error", fault.Detail(err))
 		return item.Settle == nil
 	}
-	w.hands.done(item.Key)
+	w.hands.done(item.Key, true)
 	return true
 }
 
@@ -240,8 +246,8 @@ func (w *watch) settle(h *hand) {
 		err := item.Settle(ctx, ok)
 		cancel()
 		if err == nil {
-			if ok && item.Key != "" {
-				w.hands.done(item.Key)
+			if item.Key != "" {
+				w.hands.done(item.Key, ok)
 			}
 			return
 		}
@@ -254,14 +260,14 @@ func (w *watch) settle(h *hand) {
 	}
 }
 
-// done says that a key comes no more.
-func (s *hands) done(key string) {
+// done says of a key that it comes no more, or that it was given back.
+func (s *hands) done(key string, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.settled == nil {
 		s.settled = map[string]bool{}
 	}
-	s.settled[key] = true
+	s.settled[key] = ok
 }
 
 // makeRoom forgets keys when there are many: those that were settled, and old ones

@@ -121,7 +121,7 @@ func (w *watch) subscribe(d *declared, mem *memory) (time.Time, error) {
 		mem.Hook.Place = expression.Text(place)
 	}
 	_, err := w.commit(noFiring, mem, time.Time{})
-	return time.Time{}, err
+	return w.clock().Add(hookCheck), err
 }
 
 // unsubscribe ends the subscription that is remembered, and forgets it. One that cannot

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"weir/kernel/fault"
 )
@@ -14,7 +15,7 @@ import (
 const memoryVersion = 1
 
 // memoryBytesMax bounds what a trigger remembers; the ledger takes no more.
-const memoryBytesMax = 60 << 10
+const memoryBytesMax = 500 << 10
 
 // memory is what a trigger remembers in the ledger. Which fields count depends on its
 // type; zero fields are left out.
@@ -31,7 +32,7 @@ type memory struct {
 	// Off says that it was disabled when it was recorded.
 	Off bool `json:"off,omitempty"`
 	// Cursor is what the last look gave, Keys the items that may come again.
-	Cursor []byte   `json:"cursor,omitempty"`
+	Cursor cursor   `json:"cursor,omitzero"`
 	Keys   []keyed  `json:"keys,omitempty"`
 	Hook   *hooked  `json:"hook,omitempty"`
 	Batch  *batched `json:"batch,omitempty"`
@@ -39,6 +40,33 @@ type memory struct {
 
 	read string    // as it was read or recorded last
 	due  time.Time // as it was read
+}
+
+// cursor is what a connector gave. Text stays text, so that a large one does not grow.
+type cursor []byte
+
+// MarshalJSON writes text as a string and anything else as the bytes of an object.
+func (c cursor) MarshalJSON() ([]byte, error) {
+	if utf8.Valid(c) {
+		return json.Marshal(string(c))
+	}
+	return json.Marshal(map[string][]byte{"bytes": c})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (c *cursor) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		var s string
+		err := json.Unmarshal(data, &s)
+		*c = cursor(s)
+		return err
+	}
+	var o struct {
+		Bytes []byte `json:"bytes"`
+	}
+	err := json.Unmarshal(data, &o)
+	*c = o.Bytes
+	return err
 }
 
 // keyed is an item that has runs: the first one's name, and how many there are.
