@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,18 +84,32 @@ func (s *standIn) callBack(to string, outputs node) {
 	}
 }
 
+// framing are headers that say how an answer is sent, so that they cannot be made up.
+var framing = []string{"content-length", "transfer-encoding", "connection", "date", "content-encoding"}
+
+// member gives a member in any case.
+func member(o node, name string) any {
+	for k, v := range o {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return nil
+}
+
 // give writes outputs as an answer.
 func give(outputs node, header http.Header, status func(int), w io.Writer) {
-	if h, ok := outputs["headers"].(node); ok {
+	if h, ok := member(outputs, "headers").(node); ok {
 		for name, v := range h {
-			if text, ok := v.(string); ok && !strings.EqualFold(name, "Content-Length") {
+			if text, ok := v.(string); ok && !slices.Contains(framing, strings.ToLower(name)) {
 				header.Set(name, text)
 			}
 		}
 	}
-	data := mustJSON(outputs["body"])
+	body := member(outputs, "body")
+	data := mustJSON(body)
 	header.Set("Content-Type", "application/json")
-	switch b := outputs["body"].(type) {
+	switch b := body.(type) {
 	case string:
 		data = []byte(b)
 		header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -107,7 +122,7 @@ func give(outputs node, header http.Header, status func(int), w io.Writer) {
 		}
 	}
 	code := http.StatusOK
-	if n, ok := outputs["statusCode"].(float64); ok {
+	if n, ok := member(outputs, "statusCode").(float64); ok {
 		code = int(n)
 	}
 	status(code)
@@ -219,9 +234,9 @@ func clip(b []byte) string { return string(b[:min(len(b), 600)]) }
 func start(ctx context.Context, srv *server.Server, at string, trigger node) error {
 	var body bytes.Buffer
 	header := http.Header{}
-	outputs := node{"body": trigger["body"], "headers": trigger["headers"]}
+	outputs := node{"body": member(trigger, "body"), "headers": member(trigger, "headers")}
 	give(outputs, header, func(int) {}, &body)
-	if trigger["body"] == nil {
+	if outputs["body"] == nil {
 		body.Reset()
 		header.Del("Content-Type")
 	}
