@@ -45,6 +45,10 @@ func newStandIn() (*standIn, error) {
 // ServeHTTP answers /workflow/action[/subscribe|/unsubscribe].
 func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	if parts[0] == standInConnection {
+		// Whatever the path: the node says which action of which workflow it calls for.
+		parts = []string{r.Header.Get("x-ms-workflow-name"), url.PathEscape(r.Header.Get("x-ms-workflow-operation-name"))}
+	}
 	if len(parts) < 2 {
 		http.Error(w, "no such stand-in", http.StatusNotFound)
 		return
@@ -155,6 +159,15 @@ func playOnNode(weir, work string, all []played) ([]onNode, error) {
 		return nil, err
 	}
 	defer srv.Stop()
+	for typ, properties := range map[string]node{
+		"customApis":  {"backendService": node{"serviceUrl": stand.base + "/" + standInConnection}},
+		"connections": {"api": node{"id": "/providers/Microsoft.Web/managedApis/" + standInConnection}},
+	} {
+		code, body, err := srv.Ask(ctx, http.MethodPut, server.Scope+"/providers/Microsoft.Web/"+typ+"/"+standInConnection+"?api-version=2016-06-01", mustJSON(node{"properties": properties}))
+		if err != nil || code >= 300 {
+			return nil, fmt.Errorf("declare the connection of the stand-in: %d %s %w", code, clip(body), orNil(err))
+		}
+	}
 	var out []onNode
 	left := map[string]int{}
 	for i, p := range all {
