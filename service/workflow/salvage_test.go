@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -280,5 +281,56 @@ func TestWhatIsTheSameComing(t *testing.T) {
 	}
 	if comingOf("t", "mine", request("west")) != comingOf("t", "mine", request("east")) || comingOf("t", "mine", request("west")) == comingOf("t", "yours", request("west")) {
 		t.Error("requests are not told by what their senders track them by")
+	}
+}
+
+// What a trigger remembers here decides whether it does a time or an item again, and then
+// the lost primary's run is left out; --resent brings it all the same.
+func TestWhatATriggerFindsAgainIsLeftOut(t *testing.T) {
+	lost, present := newSeat(t, "west"), newSeat(t, "east")
+	since := present.Owner().Since
+	times := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`, `{"type": "Recurrence", "recurrence": {"frequency": "Day", "interval": 1}}`, 1)
+	items := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`, `{"type": "Http", "recurrence": {"frequency": "Minute", "interval": 5}, "inputs": {"method": "GET", "uri": "https://shop.example/items"}}`, 1)
+	for _, s := range []*seat{lost, present} {
+		for name, head := range map[string]string{"times": times, "items": items} {
+			if err := s.Put(patience(t), host.Declared{Name: name, ID: "/g/" + name, Version: "v1", Definition: []byte(head + quick + "}")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	parted := lost.unit.Position()
+	fire := func(s *seat, workflow string, at time.Time, body any) string {
+		t.Helper()
+		ended := make(chan struct{})
+		names, err := s.Fire(patience(t), host.Firing{
+			Workflow: workflow, Trigger: "in", Scheduled: at, Outputs: []*expression.Object{expression.NewObject("body", body)}, Ended: func(string, runs.Status) { close(ended) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		return names[0]
+	}
+	late := fire(lost, "times", since.Add(-time.Hour), nil)
+	both := fire(lost, "times", since.Add(-2*time.Hour), nil)
+	soon := fire(lost, "times", since.Add(time.Hour), nil)
+	item := fire(lost, "items", time.Time{}, "item 5")
+	fire(present, "times", since.Add(-2*time.Hour), nil)
+	for _, c := range []struct {
+		resent bool
+		want   map[string]string
+	}{
+		{false, map[string]string{late: verdictKept, both: verdictAgain, soon: verdictLooked, item: verdictLooked}},
+		{true, map[string]string{late: groups.VerdictBefore, both: verdictKept, soon: verdictKept, item: verdictKept}},
+	} {
+		got, err := salvage(patience(t), present.Host, comings{}, c.resent, lost.tail(t, parted))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range got {
+			if want := c.want[r.MessageID]; r.Kind == tailRun && r.Verdict != want {
+				t.Errorf("resent %v: the run %s of %s: %q, want %q", c.resent, r.MessageID, r.Entity, r.Verdict, want)
+			}
+		}
 	}
 }
