@@ -38,13 +38,19 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 		about.Peer, about.External, about.TLS = peer.String(), external(r.Context()), r.TLS != nil
 		about.Loopback = hop.Loopback(peer) && !about.External
 	}
+	away := p.busAway
+	if workflow.Keeps(unit) {
+		away = p.workflowsAway
+	}
 	if !p.reaches(to) {
-		p.busAway(w, r, nil)
+		away(w, r, nil)
 		return
 	}
 	there, err := p.hop(r.Context(), to, about)
 	if err != nil {
-		p.keepRequest(w, r, to, err)
+		if !p.keepRequest(w, r, unit, to) {
+			away(w, r, err)
+		}
 		return
 	}
 	way := &http.Transport{
@@ -64,25 +70,29 @@ func (p *Platform) passHTTP(w http.ResponseWriter, r *http.Request, unit, to str
 			answer.Header.Del("X-Content-Type-Options")
 			return nil
 		},
-		ErrorHandler: p.busAway,
+		ErrorHandler: away,
 		ErrorLog:     slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 	proxy.ServeHTTP(w, r)
 }
 
 // keepRequest holds a request that could not be passed on, and of which nothing was read,
-// until ownership has moved, and starts over with it, once.
-func (p *Platform) keepRequest(w http.ResponseWriter, r *http.Request, from string, err error) {
+// until ownership has moved, and starts over with it, once. It reports whether it did.
+func (p *Platform) keepRequest(w http.ResponseWriter, r *http.Request, unit, from string) bool {
 	if r.Context().Value(keptKey{}) != nil || r.Context().Err() != nil || !p.awaitTakeover(from, time.Now().Add(takeoverWait)) {
-		p.busAway(w, r, err)
-		return
+		return false
 	}
 	r = r.WithContext(context.WithValue(r.Context(), keptKey{}, true))
-	if about, ok := r.Context().Value(busKey{}).(introduction); ok {
+	about, passed := r.Context().Value(busKey{}).(introduction)
+	switch {
+	case passed:
 		p.serveBusFor(w, r, about)
-		return
+	case workflow.Keeps(unit):
+		(*p.web.handler.Load()).ServeHTTP(w, r)
+	default:
+		p.serveBus(w, r, api.PeerOf(r))
 	}
-	p.serveBus(w, r, api.PeerOf(r))
+	return true
 }
 
 // keptKey marks requests that were held once.

@@ -65,6 +65,7 @@ func (w *web) serveHTTP(out http.ResponseWriter, r *http.Request) {
 		w.p.serveBusFor(out, r, about) // and nothing else
 		return
 	}
+	r = staying(r)
 	if w.p.issue(out, r) {
 		return
 	}

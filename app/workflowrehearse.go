@@ -14,7 +14,7 @@ import (
 
 // rehearseWorkflows is `weir workflow rehearse`: it needs no server.
 func rehearseWorkflows() *cobra.Command {
-	var asJSON, verbose, madeUp bool
+	var asJSON, verbose, madeUp, otherwise bool
 	cmd := &cobra.Command{
 		Use: "rehearse PATH...", Short: "Play workflow definitions with made-up answers from what they call", Args: cobra.MinimumNArgs(1), SilenceUsage: true,
 		Long: `Plays every definition in the files and folders from its trigger to its end, by the
@@ -34,7 +34,7 @@ see "weir workflow validate".
 Exit status: 0, all succeeded or ended as written; 1, some did not; 2, a path could not
 be read.`,
 		RunE: func(cmd *cobra.Command, paths []string) error {
-			all, err := workflow.RehearsePaths(madeUp && asJSON, paths...)
+			all, err := workflow.RehearsePaths(workflow.RehearseOptions{MadeUp: madeUp && asJSON, Otherwise: otherwise}, paths...)
 			if err != nil {
 				return &ended{2, err}
 			}
@@ -57,6 +57,7 @@ be read.`,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array with one object for each definition")
 	cmd.Flags().BoolVar(&madeUp, "made-up", false, "with --json: tell what was made up, and the definition it is for")
+	cmd.Flags().BoolVar(&otherwise, "otherwise", false, "let conditions go the other way, as far as stand-ins can")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "name the failed actions of runs that succeeded, too")
 	return cmd
 }

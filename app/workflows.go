@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/http/httputil"
 	"net/netip"
 	"slices"
 
@@ -39,8 +40,8 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 
 // connectors are what workflows can do outside. One more is one more line.
 func (p *Platform) connectors() []connector.Connector {
-	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}})
 	connections := workflow.NewConnections(p.registry)
+	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}, Connections: connections, Base: connections.Base})
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
@@ -91,17 +92,66 @@ func secure(r *http.Request) bool {
 // passWorkflows lets the node at an address answer a request about workflows that it
 // owns.
 func (p *Platform) passWorkflows(w http.ResponseWriter, r *http.Request, unit, to string) {
-	if about, ok := r.Context().Value(busKey{}).(introduction); ok && about.Hops >= hopsMost {
+	about, passed := r.Context().Value(busKey{}).(introduction)
+	if passed && about.Hops >= hopsMost || r.Context().Value(stayKey{}) != nil && fromNode(r) {
 		w.Header().Set("Retry-After", "1")
 		answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is changing hands. Please try again."))
 		return
 	}
-	p.passHTTP(w, r, unit, to)
+	if !fromNode(r) {
+		p.passHTTP(w, r, unit, to) // with the client's own credentials
+		return
+	}
+	// Another node of this location has judged who asks, and says so to the next one.
+	if _, elsewhere := p.continuity.At(to); elsewhere {
+		answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "Another location decides about the workflow now. Please ask there, or try again."))
+		return
+	}
+	proxy := httputil.ReverseProxy{
+		Transport: hopTransport(to, p.secret),
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", r.Host
+			pr.Out.Host = r.Host
+			pr.Out.Header.Set(stayHeader, p.o.Node)
+		},
+		ModifyResponse: func(given *http.Response) error {
+			given.Header.Del("x-ms-request-id") // ours is on it
+			given.Header.Del("X-Content-Type-Options")
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			answer.Refuse(w, r, p.log, "", fault.Wrap(fault.Unavailable, err, "The node that has the workflow could not be reached. Please try again."))
+		},
+	}
+	proxy.ServeHTTP(w, r)
+}
+
+// stayHeader is set on a request that a node passes on to the one that has the workflow:
+// that one answers it, whoever has the registry.
+const stayHeader = "Weir-Stay"
+
+// staying marks a request that another node says must be answered here.
+func staying(r *http.Request) *http.Request {
+	said := r.Header.Get(stayHeader) != ""
+	r.Header.Del(stayHeader)
+	if said && fromNode(r) {
+		return r.WithContext(context.WithValue(r.Context(), stayKey{}, true))
+	}
+	return r
+}
+
+// workflowsAway asks the client of a workflow to try again.
+func (p *Platform) workflowsAway(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		p.log.Info("a request could not be passed on", "path", r.URL.Path, "error", err)
+	}
+	w.Header().Set("Retry-After", "1")
+	answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is served by another node, which cannot be reached. Please try again."))
 }
 
 // serveWorkflowsFor answers a request that another node passed on.
 func (p *Platform) serveWorkflowsFor(w http.ResponseWriter, r *http.Request) {
-	if p.flows.Takes(r) {
+	if p.flows.TakesPassed(r) {
 		p.flows.ServePassed(w, r)
 		return
 	}

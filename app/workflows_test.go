@@ -79,3 +79,50 @@ func TestAWorkflowIsDeployedAndCalled(t *testing.T) {
 		t.Errorf("the runs: %d %s", status, body)
 	}
 }
+
+// Whichever node is asked, the one that has the workflow answers.
+func TestWorkflowsAreServedByEveryNode(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three nodes take seconds to find each other")
+	}
+	there := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `"done"`) }))
+	defer there.Close()
+	nodes := threeNodes(t)
+	defer http.DefaultClient.CloseIdleConnections()
+	id := DefaultScope.String() + "/providers/Microsoft.Logic/workflows/orders"
+	const version = "?api-version=2016-06-01"
+	at := func(n *Platform, path string) string { return "http://" + n.Addrs()["http"] + path }
+	if status, body := flowAsk(t, "PUT", at(nodes[0], id+version), nodes[0].token, calling(there.URL)); status != 201 && status != 200 {
+		t.Fatal(status, body)
+	}
+	for _, n := range nodes {
+		settled(t, func() bool { return n.servicesReady() == nil && len(n.workflows.Units()) == 1 })
+	}
+	for k, n := range nodes {
+		status, body := flowAsk(t, "POST", at(n, id+"/triggers/manual/listCallbackUrl"+version), n.token, "")
+		var address struct{ Value string }
+		if err := json.Unmarshal([]byte(body), &address); status != 200 || err != nil {
+			t.Fatalf("node %d: %d %s", k, status, body)
+		}
+		if status, body = flowAsk(t, "POST", address.Value, "", `{}`); status != 201 {
+			t.Errorf("the call at node %d: %d %s", k, status, body)
+		}
+		if status, body = flowAsk(t, "POST", at(n, id+"/triggers/manual/run"+version), n.token, `{}`); status != 202 && status != 200 {
+			t.Errorf("the run at node %d: %d %s", k, status, body)
+		}
+	}
+}
+
+// settled waits until something is so.
+func settled(t *testing.T, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(settleEvery)
+	defer tick.Stop()
+	for limit := time.After(time.Minute); !so(); {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatal("it did not come to be so")
+		}
+	}
+}

@@ -2,13 +2,14 @@ package torture
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -32,11 +33,14 @@ type flowLoad struct {
 	work    sync.WaitGroup
 	calling sync.WaitGroup
 	stop    context.CancelFunc
-	begun   time.Time
+	closing sync.Once
+
+	folder string // where files are put to be taken
 
 	mu      sync.Mutex
 	asked   []ledger.Asked
-	offered int
+	offered int      // items of the source
+	files   []string // that were put there
 }
 
 // Faults of the world, of a thousand calls, and how late it is at most.
@@ -48,9 +52,13 @@ const (
 )
 
 // newFlowLoad raises the world around workflows; listeners are where it is reached.
-func newFlowLoad(rec *recorder, o Options, at string, lines []net.Listener) *flowLoad {
+func newFlowLoad(rec *recorder, o Options, at string, lines []net.Listener) (*flowLoad, error) {
+	folder, err := filepath.Abs(filepath.Join(o.Dir, "folder"))
+	if err != nil {
+		return nil, err
+	}
 	f := &flowLoad{
-		rec: rec, at: "http://" + at, lines: lines, say: o.Say, urls: map[string]string{},
+		rec: rec, folder: folder, at: "http://" + at, lines: lines, say: o.Say, urls: map[string]string{},
 		pace:   time.Second / time.Duration(max(o.FlowRate, 1)),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: callTime},
 	}
@@ -58,7 +66,7 @@ func newFlowLoad(rec *recorder, o Options, at string, lines []net.Listener) *flo
 		Now: rec.now, Seed: o.Seed, Failing: worldFails, Dropping: worldDrops, Slow: worldSlow, SlowMost: worldLate, Call: f.callBack,
 	})
 	f.world.Serve(lines...)
-	return f
+	return f, os.MkdirAll(filepath.Join(f.folder, "in"), 0o755)
 }
 
 // soleFlows raises the world around the workflows of one location; nil: there are none.
@@ -70,15 +78,7 @@ func soleFlows(rec *recorder, o Options) (*flowLoad, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newFlowLoad(rec, o, l.Addr().String(), []net.Listener{l}), nil
-}
-
-// address is where the world is reached.
-func (f *flowLoad) address() string {
-	if f == nil {
-		return ""
-	}
-	return f.at
+	return newFlowLoad(rec, o, l.Addr().String(), []net.Listener{l})
 }
 
 // callBack calls a callback at the door that clients use: a name would lead there.
@@ -93,9 +93,20 @@ func (f *flowLoad) callBack(to string, body []byte) (int, string, error) {
 	return status, string(answer), err
 }
 
-// learn finds out where runs are asked for.
+// learn finds out where runs are asked for. Before, each location that was not given all
+// at its start is given what it has for itself.
 func (f *flowLoad) learn(ctx context.Context, at stage) error {
 	f.stage = at
+	if p, two := at.(*pair); two {
+		text, err := json.Marshal(flowConnections(f.folder))
+		if err != nil {
+			return err
+		}
+		code, body, err := p.East.Nodes[0].Ask(ctx, http.MethodPost, "/deploy", text)
+		if err != nil || code >= http.StatusMultipleChoices {
+			return fmt.Errorf("declare connections in %s: %d %s: %w", p.East.Name, code, body, err)
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, recoverWithin)
 	defer cancel()
 	for _, name := range askedFlows {
@@ -135,7 +146,6 @@ const flowLanes = 8
 
 // start puts everybody to work.
 func (f *flowLoad) start(ctx context.Context) {
-	f.begun = time.Now()
 	ctx, f.stop = context.WithCancel(ctx)
 	for _, name := range askedFlows {
 		turns := make(chan int)
@@ -148,21 +158,48 @@ func (f *flowLoad) start(ctx context.Context) {
 			})
 		}
 	}
-	f.work.Go(func() {
-		tick := time.NewTicker(f.pace)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			f.mu.Lock()
-			f.offered++
-			f.world.Offer(flowPolled, f.offered)
-			f.mu.Unlock()
+	f.work.Go(func() { f.every(ctx, f.offer) })
+	f.work.Go(func() { f.every(ctx, f.put) })
+}
+
+// every does something at the pace until ctx ends.
+func (f *flowLoad) every(ctx context.Context, do func()) {
+	tick := time.NewTicker(f.pace)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			do()
 		}
-	})
+	}
+}
+
+// offer has the source have one more item.
+func (f *flowLoad) offer() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.offered++
+	f.world.Offer(flowPolled, f.offered)
+}
+
+// put puts one more file into the folder, whole.
+func (f *flowLoad) put() {
+	f.mu.Lock()
+	name := fmt.Sprintf("file-%d", len(f.files)+1)
+	f.mu.Unlock()
+	there := filepath.Join(f.folder, "in", name)
+	err := os.WriteFile(filepath.Join(f.folder, name), []byte(name), 0o644)
+	if err == nil {
+		err = os.Rename(filepath.Join(f.folder, name), there)
+	}
+	f.rec.failed("put a file", err)
+	if err == nil {
+		f.mu.Lock()
+		f.files = append(f.files, name)
+		f.mu.Unlock()
+	}
 }
 
 // turns counts at a pace until ctx ends; who is behind, misses turns.
@@ -230,158 +267,18 @@ func (f *flowLoad) stopAsking() {
 	f.calling.Wait()
 }
 
-// close ends the world.
+// close ends the world; nil has none.
 func (f *flowLoad) close() {
-	if f.stop != nil {
-		f.stopAsking()
+	if f == nil {
+		return
 	}
-	f.world.Stop()
-	for _, l := range f.lines {
-		l.Close()
-	}
-}
-
-// flowsEndWithin bounds the wait for all runs to end.
-const flowsEndWithin = 4 * time.Minute
-
-// end waits until nothing recurs, nothing is left to poll and no run goes on.
-func (f *flowLoad) end(ctx context.Context) error {
-	limit, cancel := context.WithTimeout(ctx, flowsEndWithin)
-	defer cancel()
-	err := f.anywhere(limit, func(s *server.Server) error { return s.ActOnWorkflow(limit, flowTicks, "disable") })
-	if err != nil {
-		return fmt.Errorf("end what recurs: %w", err)
-	}
-	for said := time.Now(); ; {
-		left := f.goingOn(limit)
-		if left == "" || limit.Err() != nil {
-			return ctx.Err()
+	f.closing.Do(func() {
+		if f.stop != nil {
+			f.stopAsking()
 		}
-		if time.Since(said) > flowsEndWithin/8 {
-			said = time.Now()
-			f.say("runs go on: %s", left)
+		f.world.Stop()
+		for _, l := range f.lines {
+			l.Close()
 		}
-		_ = wait(limit, 500*time.Millisecond)
-	}
-}
-
-// goingOn says what is not at its end.
-func (f *flowLoad) goingOn(ctx context.Context) (left string) {
-	taken := map[string]bool{}
-	for _, c := range f.world.Calls() {
-		if c.Workflow == flowPolled {
-			taken[c.Token] = true
-		}
-	}
-	f.mu.Lock()
-	if missing := f.offered - len(taken); missing > 0 {
-		left += fmt.Sprintf(" %d items to be polled", missing)
-	}
-	f.mu.Unlock()
-	for _, shape := range flowShapes() {
-		for _, status := range []string{"Running", "Waiting"} {
-			err := f.once(ctx, func(s *server.Server) error {
-				runs, err := s.Runs(ctx, shape.Workflow, "status eq '"+status+"'")
-				if err == nil && len(runs) > 0 {
-					left += fmt.Sprintf(" %d of %s are %s", len(runs), shape.Workflow, status)
-				}
-				return err
-			})
-			if err != nil {
-				left += fmt.Sprintf(" %s does not say: %v", shape.Workflow, err)
-			}
-		}
-	}
-	return left
-}
-
-// once asks the first node that runs and answers.
-func (f *flowLoad) once(ctx context.Context, ask func(*server.Server) error) error {
-	err := errors.New("no node runs")
-	for _, s := range f.stage.servers() {
-		if s.Running() {
-			if err = ask(s); err == nil {
-				return nil
-			}
-		}
-	}
-	return err
-}
-
-// judged ends the load and gives what was written down.
-func (f *flowLoad) judged(ctx context.Context, rec *recorder) (*ledger.Flows, error) {
-	f.stopAsking()
-	f.say("asking for runs has ended: %d accepted, %d calls; waiting for their ends", rec.runs.Load(), f.world.Count())
-	if err := f.end(ctx); err != nil {
-		return nil, err
-	}
-	h := rec.history()
-	return f.history(ctx, h.Outages, len(h.Skews) > 0)
-}
-
-// history is all that was written down, and what the histories of runs say.
-func (f *flowLoad) history(ctx context.Context, outages []ledger.Outage, skewed bool) (*ledger.Flows, error) {
-	h := &ledger.Flows{Shapes: flowShapes(), Calls: f.world.Calls(), Outages: outages, Skewed: skewed}
-	f.mu.Lock()
-	h.Asked = slices.Clone(f.asked)
-	source := ledger.Source{Workflow: flowPolled}
-	for n := 1; n <= f.offered; n++ {
-		source.Items = append(source.Items, fmt.Sprintf("%s-%d", flowPolled, n))
-	}
-	f.mu.Unlock()
-	h.Sources = []ledger.Source{source}
-	tokens := map[string]string{}
-	for _, c := range h.Calls {
-		tokens[c.Workflow+"/"+c.Run] = c.Token
-	}
-	for _, shape := range h.Shapes {
-		err := f.once(ctx, func(s *server.Server) error {
-			runs, err := s.Runs(ctx, shape.Workflow, "")
-			for _, r := range runs {
-				token, ok := tokens[shape.Workflow+"/"+r.Name]
-				if !ok {
-					token = r.Token()
-				}
-				h.Runs = append(h.Runs, ledger.Run{Workflow: shape.Workflow, Name: r.Name, Token: token, Status: r.Properties.Status, Ended: r.Properties.EndTime != ""})
-			}
-			return err
-		})
-		if err != nil {
-			return nil, fmt.Errorf("runs of %s: %w", shape.Workflow, err)
-		}
-	}
-	h.Schedules = []ledger.Schedule{schedule(h.Runs, f.begun)}
-	for what, n := range f.world.Odd() {
-		f.say("the stand-in did not understand %d times: %s", n, what)
-	}
-	return h, nil
-}
-
-// schedule is every time at which a recurrence was due, from the first run to the last.
-// Where clocks were set off, there are times before and after those of this one.
-func schedule(runs []ledger.Run, begun time.Time) ledger.Schedule {
-	s := ledger.Schedule{Workflow: flowTicks, Every: tickSeconds * 1000}
-	var first, last time.Time
-	form := time.RFC3339
-	for _, r := range runs {
-		due, err := time.Parse(time.RFC3339, r.Token)
-		if r.Workflow != flowTicks || err != nil {
-			continue
-		}
-		if at := strings.IndexByte(r.Token, '.'); at > 0 {
-			form = "2006-01-02T15:04:05." + strings.Repeat("0", len(strings.TrimSuffix(r.Token, "Z"))-at-1) + "Z07:00"
-		}
-		if first.IsZero() || due.Before(first) {
-			first = due
-		}
-		if due.After(last) {
-			last = due
-		}
-	}
-	start, _ := time.Parse(time.RFC3339, ticksStartAt)
-	step := tickSeconds * time.Second
-	for due := start.Add(first.Sub(start).Truncate(step)); !first.IsZero() && !due.After(last); due = due.Add(step) {
-		s.Due = append(s.Due, due.UTC().Format(form))
-	}
-	return s
+	})
 }

@@ -18,6 +18,7 @@ const (
 	flowParent = "parent"
 	flowChild  = "child" // is started by parent, and answers it
 	flowPolled = "polled"
+	flowFiles  = "files" // takes files out of a folder
 	flowTicks  = "ticks" // recurs
 )
 
@@ -52,6 +53,7 @@ func flowShapes() []ledger.Shape {
 		{Workflow: flowParent, Steps: []ledger.Step{{Action: "Begin"}, {Action: "End", After: "Begin"}}},
 		{Workflow: flowChild, Within: flowParent, Steps: []ledger.Step{{Action: "Only"}}},
 		{Workflow: flowPolled, Steps: []ledger.Step{{Action: "Take"}}},
+		{Workflow: flowFiles, Steps: []ledger.Step{{Action: "Take"}, {Action: "End", After: "Take"}}},
 		{Workflow: flowTicks, Steps: []ledger.Step{{Action: "Tick"}}},
 	}
 }
@@ -75,6 +77,9 @@ func flowEstate(standIn string) []server.Resource {
 	second := call(flowAnswer, "Second", "")
 	second["runAfter"] = object{"Response": whatever}
 	answered := object{"type": "Compose", "runAfter": object{"Response": whatever}, "inputs": token}
+	// One that is removed again, since the process ended between, is not there any more.
+	removed := w.http("call", flowFiles, "End", "@{triggerBody()?['name']}", "")
+	removed["runAfter"] = object{"Remove": whatever}
 	return []server.Resource{
 		server.Workflow(flowAnswer, definition(asked, object{
 			"First": call(flowAnswer, "First", ""), "Response": response("First"), "Second": second,
@@ -111,10 +116,35 @@ func flowEstate(standIn string) []server.Resource {
 			"type": "Http", "recurrence": object{"frequency": "Second", "interval": pollSeconds}, "splitOn": "@triggerBody()",
 			"inputs": object{"method": "GET", "uri": standIn + pollsStartAt},
 		}, object{"Take": call(flowPolled, "Take", "")})),
+		server.Workflow(flowFiles, definition(object{
+			"type": "ServiceProvider", "recurrence": object{"frequency": "Second", "interval": pollSeconds}, "splitOn": "@triggerOutputs()?['body']",
+			"inputs": provider("whenFilesAreAdded", object{"folderPath": "/in"}),
+		}, object{
+			"Take":   w.http("call", flowFiles, "Take", "@{triggerBody()?['name']}", ""),
+			"Remove": object{"type": "ServiceProvider", "runAfter": runAfter("Take"), "inputs": provider("deleteFile", object{"filePath": "@triggerBody()?['path']"})},
+			"End":    removed,
+		})),
 		server.Workflow(flowTicks, definition(object{
 			"type": "Recurrence", "recurrence": object{"frequency": "Second", "interval": tickSeconds, "startTime": ticksStartAt},
 		}, object{"Tick": w.http("call", flowTicks, "Tick", "@{encodeUriComponent(trigger()?['scheduledTime'])}", "")})),
 	}
+}
+
+// filesConnection is the name of the connection to the folder.
+const filesConnection = "inbox"
+
+// provider is an operation on that folder.
+func provider(operation string, parameters object) object {
+	return object{"parameters": parameters, "serviceProviderConfiguration": object{
+		"connectionName": filesConnection, "operationId": operation, "serviceProviderId": "/serviceProviders/fileSystem",
+	}}
+}
+
+// flowConnections declares what each location has for itself: the way to the folder.
+func flowConnections(folder string) []server.Resource {
+	return []server.Resource{{Type: "Microsoft.Web/connections", Name: filesConnection, Properties: object{
+		"api": object{"id": "/serviceProviders/fileSystem"}, "parameterValues": object{"rootFolder": folder, "settleSeconds": "0.1"},
+	}}}
 }
 
 // world is what is called.

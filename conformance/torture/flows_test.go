@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"weir/conformance/server"
 	"weir/conformance/server/servertest"
@@ -32,12 +31,12 @@ func TestTorturedWorkflowsAreValid(t *testing.T) {
 // The times of a recurrence are counted from the first run to the last, in their form.
 func TestScheduleCounts(t *testing.T) {
 	at := func(token string) ledger.Run { return ledger.Run{Workflow: flowTicks, Token: token} }
-	s := schedule([]ledger.Run{at("2026-11-21T12:00:04.0000000Z"), at("2026-11-21T12:00:00.0000000Z"), at("none")}, time.Time{})
+	s := schedule([]ledger.Run{at("2026-11-21T12:00:04.0000000Z"), at("2026-11-21T12:00:00.0000000Z"), at("none")})
 	want := "2026-11-21T12:00:00.0000000Z 2026-11-21T12:00:02.0000000Z 2026-11-21T12:00:04.0000000Z"
 	if got := strings.Join(s.Due, " "); got != want {
 		t.Errorf("%s instead of %s", got, want)
 	}
-	if s := schedule(nil, time.Time{}); len(s.Due) != 0 {
+	if s := schedule(nil); len(s.Due) != 0 {
 		t.Errorf("%v", s.Due)
 	}
 }

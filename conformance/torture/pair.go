@@ -84,9 +84,11 @@ func raisePair(ctx context.Context, o Options, rec *recorder) (*pair, error) {
 		if err != nil {
 			return p, err
 		}
-		p.flows = newFlowLoad(rec, o, at, lines)
+		if p.flows, err = newFlowLoad(rec, o, at, lines); err != nil {
+			return p, err
+		}
 	}
-	if err := server.WriteEstate(deploy, estate(o, p.flows.address())); err != nil {
+	if err := server.WriteEstate(deploy, estate(o, p.flows)); err != nil {
 		return p, err
 	}
 	p.Delay(p.delay)
@@ -124,6 +126,7 @@ func (o Options) whenAway() (string, error) {
 
 func (p *pair) fall() {
 	p.once.Do(func() {
+		p.flows.close()
 		if p.Pair != nil {
 			_ = p.Stop()
 		}

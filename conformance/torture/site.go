@@ -36,7 +36,7 @@ func raise(ctx context.Context, o Options, rec *recorder) (*site, error) {
 		return nil, err
 	}
 	deploy := filepath.Join(o.Dir, "estate.json")
-	if err := server.WriteEstate(deploy, estate(o, flows.address())); err != nil {
+	if err := server.WriteEstate(deploy, estate(o, flows)); err != nil {
 		return nil, err
 	}
 	so := server.Options{Binary: o.Binary, Dir: o.Dir, Deploy: deploy}
@@ -61,6 +61,7 @@ func raise(ctx context.Context, o Options, rec *recorder) (*site, error) {
 // fall stops the servers.
 func (s *site) fall() {
 	s.once.Do(func() {
+		s.flows.close()
 		if s.cluster != nil {
 			_ = s.cluster.Stop()
 			return

@@ -189,13 +189,13 @@ func tortureAt(ctx context.Context, o Options, site stage, rec *recorder) (*ledg
 }
 
 // estate is what the tortured servers hold.
-func estate(o Options, world string) []server.Resource {
+func estate(o Options, f *flowLoad) []server.Resource {
 	var all []server.Resource
 	if !o.Alone {
 		all = append(all, busEstate()...)
 	}
 	if o.Workflows {
-		all = append(all, flowEstate(world)...)
+		all = append(append(all, flowConnections(f.folder)...), flowEstate(f.at)...)
 	}
 	return all
 }

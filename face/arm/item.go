@@ -295,7 +295,8 @@ func (q *request) act(id resource.ID, step string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if given == nil {
+	if given == nil { // it told nothing: it changed something
+		q.applied(id)
 		return reply{status: http.StatusOK}, nil
 	}
 	return ok(given)

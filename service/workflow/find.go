@@ -331,3 +331,31 @@ func (s siteContext) eval(v any) (any, error) {
 	}
 	return t.Eval(s, settingsBudget)
 }
+
+// Base gives the address of a function, or of an API of a gateway, that a definition calls
+// by its id: the customApis that stands for it here has the name of the function's app, or
+// of the API, and lies in the resource group of the id.
+func (c *Connections) Base(ctx context.Context, text string) (string, error) {
+	id, err := resource.ParseID(text)
+	if err != nil {
+		return "", fmt.Errorf("it is no id")
+	}
+	name, path := id.Name(), ""
+	if names := id.Names(); strings.EqualFold(id.Type(), typeSite+"/functions") && len(names) == 2 {
+		name, path = names[0], "/api/"+names[1]
+	}
+	at, err := id.Scope().Resource(typeCustomAPI, name)
+	if err != nil {
+		return "", err
+	}
+	d, found, err := c.get(ctx, at)
+	if err != nil {
+		return "", err
+	}
+	if service, ok := d.Properties["backendService"].(map[string]any); ok && found {
+		if url, _ := service["serviceUrl"].(string); url != "" {
+			return strings.TrimRight(url, "/") + path, nil
+		}
+	}
+	return "", fmt.Errorf("declare %s with properties.backendService.serviceUrl, which stands for it here", at)
+}

@@ -95,6 +95,26 @@ func TestConnectionsOfAResourceGroup(t *testing.T) {
 	}
 }
 
+func TestAddressesOfFunctionsAndGateways(t *testing.T) {
+	r := declared(t)
+	mustPut(t, r, web+"customApis/tools", `"properties": {"backendService": {"serviceUrl": "http://tools.example/"}}`)
+	c := NewConnections(r)
+	for id, want := range map[string]string{
+		web + "sites/tools/functions/Make":                                   "http://tools.example/api/Make",
+		group + "/providers/Microsoft.ApiManagement/service/gate/apis/tools": "http://tools.example",
+		web + "sites/none/functions/Make":                                    "declare " + web + "customApis/none with properties.backendService.serviceUrl, which stands for it here",
+		"none":                                                               "it is no id",
+	} {
+		got, err := c.Base(t.Context(), id)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", id, got, want)
+		}
+	}
+}
+
 func TestRefusedConnections(t *testing.T) {
 	r := declared(t)
 	for text, want := range map[string]string{

@@ -1,10 +1,15 @@
 package workflow
 
 import (
+	"context"
 	"fmt"
+	"net/http"
 	"regexp"
 	"testing"
 
+	"weir/kernel/resource"
+	"weir/service/workflow/connector"
+	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/host"
 	"weir/service/workflow/internal/run"
@@ -130,4 +135,68 @@ var sentence = regexp.MustCompile(`"message":"[^"]+"`)
 // masked is a value as JSON, without what sentences say.
 func masked(v any) string {
 	return sentence.ReplaceAllString(string(expression.AppendJSON(nil, v)), `"message":"*"`)
+}
+
+// second starts a second node of the location, which owns nothing, and passes on to the
+// first what that one decides about.
+func (h *house) second() *Nesting {
+	h.t.Helper()
+	door := h.Service.Door(Doors{Refuse: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), 500) }})
+	var n Nesting
+	s, err := New(Options{
+		Registry: here{h.registry}, Open: h.openUnit, Node: "n2", Address: "there", Location: "north", Connectors: []connector.Connector{echo{}, nested.New(nested.Options{Calls: &n})}, Logger: h.logger(),
+		PassHTTP: func(w http.ResponseWriter, r *http.Request, unit, to string) {
+			if to != "here" || !door.TakesPassed(r) {
+				http.Error(w, "not here", 404)
+				return
+			}
+			door.ServePassed(w, r)
+		},
+	})
+	h.must(err)
+	n.Bind(s)
+	h.must(s.Start(h.t.Context()))
+	h.t.Cleanup(func() { _ = s.Stop(context.Background()) })
+	for s.spaceOf(resource.MustID(workflows+"child")) == nil {
+		h.must(h.within().Err())
+		h.must(h.Applied(h.within(), resource.MustID(workflows+"child")))
+	}
+	return &n
+}
+
+// What another node decides about is asked of that node: the same run, however often.
+func TestWorkflowsOfAnotherNode(t *testing.T) {
+	h := newHouse(t)
+	h.declare(workflows+"child", map[string]any{"definition": defined(`"W": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Second"}}}, "R": {"type": "Response", "kind": "Http", "inputs": {"statusCode": 201, "headers": {"a": "b"}, "body": "@triggerBody()"}, "runAfter": {"W": ["Succeeded"]}}`)})
+	gather := h.declare(workflows+"gather", map[string]any{"definition": mustRaw(fmt.Sprintf(`{%s, "triggers": {"all": {"type": "Batch", "inputs": {"mode": "Inline", "configurations": {"b": {"releaseCriteria": {"messageCount": 1}}}}}}, "actions": {}}`, schema))})
+	n := h.second()
+	name := nested.RunName("08584640926573727105946217888CU00", "k", 1)
+	for range 2 {
+		r, err := n.Begin(h.within(), nested.Invocation{Workflow: workflows + "child", Run: name, Body: "hé"})
+		if err != nil || !r.Pending {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	gone, cancel := context.WithCancel(h.within())
+	cancel()
+	if r, err := n.Wait(gone, workflows+"child", name); err != nil || !r.Pending {
+		t.Errorf("at once: %+v, %v", r, err)
+	}
+	r, err := n.Wait(h.within(), workflows+"child", name)
+	if err != nil || r.Status != 201 || r.Body != "hé" || masked(r.Headers) != `{"a":"b"}` {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if r, err := n.Wait(h.within(), workflows+"child", "08584640926573727105946217888CU01"); err != nil || !r.Missing {
+		t.Errorf("no such run: %+v, %v", r, err)
+	}
+	if r, err := n.Begin(h.within(), nested.Invocation{Workflow: workflows + "none", Run: name}); err != nil || r.Status != 404 {
+		t.Errorf("no such workflow: %+v, %v", r, err)
+	}
+	if r, err := n.Send(h.within(), nested.Message{Workflow: workflows + "gather", Trigger: "all", Batch: "b", ID: "1", Key: "k", Content: int64(1)}); err != nil || !r.Accepted {
+		t.Errorf("a message: %+v, %v", r, err)
+	}
+	runs, _, err := h.spaceOf(gather).host.Runs("child", host.RunQuery{})
+	if err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v", len(runs), err)
+	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Nesting lets workflows start each other. It is made before the engine, whose connectors
-// it is one of, and bound to it then.
+// it is one of, and bound to it then. What another node decides about is asked of that one.
 type Nesting struct{ s *Service }
 
 var _ nested.Calls = (*Nesting)(nil)
@@ -20,33 +20,43 @@ var _ nested.Calls = (*Nesting)(nil)
 // Bind says which engine runs the workflows. It is called before that starts.
 func (n *Nesting) Bind(s *Service) { n.s = s }
 
-// target finds a workflow that this node decides for.
-func (n *Nesting) target(id string) (*space, string, *nested.Reply, error) {
-	refuse := func(status int, code, message string) (*space, string, *nested.Reply, error) {
-		return nil, "", &nested.Reply{Status: status, Body: expression.NewObject("error", expression.NewObject("code", code, "message", message))}, nil
-	}
+// errAway says that another node decides about a workflow.
+var errAway = fault.New(fault.Unavailable, "another node has the workflow")
+
+// target finds a workflow. The error is errAway with its unit when another node decides
+// about it, or a refusal.
+func (n *Nesting) target(id string) (*space, string, error) {
 	parsed, err := resource.ParseID(id)
 	if err != nil {
-		return refuse(400, "InvalidWorkflowId", fault.Sentence(err))
+		return nil, "", &trigger.Refusal{Status: 400, Code: "InvalidWorkflowId", Message: fault.Sentence(err)}
 	}
+	missing := &trigger.Refusal{Status: 404, Code: "WorkflowNotFound", Message: "There is no workflow " + id + "."}
 	sp := n.s.spaceOf(parsed)
 	if sp == nil || !sp.keeps(parsed) {
-		return refuse(404, "WorkflowNotFound", "There is no workflow "+id+".")
+		return nil, "", missing
 	}
 	if _, owned := sp.host.Owned(); !owned {
-		return nil, "", nil, fault.New(fault.Unavailable, "another node has the workflow %s", id)
+		return sp, parsed.Name(), errAway
 	}
 	if _, ok := sp.host.Workflow(parsed.Name()); !ok {
-		return refuse(404, "WorkflowNotFound", "There is no workflow "+id+".")
+		return nil, "", missing
 	}
-	return sp, parsed.Name(), nil, nil
+	return sp, parsed.Name(), nil
 }
 
 // Begin starts a run, unless it is there.
 func (n *Nesting) Begin(ctx context.Context, i nested.Invocation) (nested.Reply, error) {
-	sp, name, refusal, err := n.target(i.Workflow)
-	if refusal != nil || err != nil {
-		return *orNone(refusal), err
+	sp, _, err := n.target(i.Workflow)
+	if errors.Is(err, errAway) {
+		return n.away(ctx, sp, beginning(i))
+	}
+	return n.begin(ctx, i)
+}
+
+func (n *Nesting) begin(ctx context.Context, i nested.Invocation) (nested.Reply, error) {
+	sp, name, err := n.target(i.Workflow)
+	if err != nil {
+		return told(err)
 	}
 	accepted, err := sp.triggers.Invoke(ctx, name, i.Trigger, trigger.Invocation{Run: i.Run, Headers: orEmptyObject(i.Headers), Body: i.Body, Tracking: i.Tracking})
 	if err != nil {
@@ -70,13 +80,6 @@ func told(err error) (nested.Reply, error) {
 	return nested.Reply{}, err
 }
 
-func orNone(r *nested.Reply) *nested.Reply {
-	if r == nil {
-		return &nested.Reply{}
-	}
-	return r
-}
-
 func orEmptyObject(o *expression.Object) *expression.Object {
 	if o == nil {
 		return &expression.Object{}
@@ -90,9 +93,17 @@ func refused(status int, code, message string) nested.Reply {
 
 // Wait waits for what a run answers.
 func (n *Nesting) Wait(ctx context.Context, workflow, run string) (nested.Reply, error) {
-	sp, name, refusal, err := n.target(workflow)
-	if refusal != nil || err != nil {
-		return *orNone(refusal), err
+	sp, _, err := n.target(workflow)
+	if errors.Is(err, errAway) {
+		return n.away(ctx, sp, waiting(ctx, workflow, run))
+	}
+	return n.wait(ctx, workflow, run)
+}
+
+func (n *Nesting) wait(ctx context.Context, workflow, run string) (nested.Reply, error) {
+	sp, name, err := n.target(workflow)
+	if err != nil {
+		return told(err)
 	}
 	r, pending, err := sp.host.Answer(ctx, name, run)
 	switch {
@@ -110,9 +121,17 @@ func (n *Nesting) Wait(ctx context.Context, workflow, run string) (nested.Reply,
 
 // Send hands a message to a Batch trigger.
 func (n *Nesting) Send(ctx context.Context, m nested.Message) (nested.Reply, error) {
-	sp, name, refusal, err := n.target(m.Workflow)
-	if refusal != nil || err != nil {
-		return *orNone(refusal), err
+	sp, _, err := n.target(m.Workflow)
+	if errors.Is(err, errAway) {
+		return n.away(ctx, sp, sending(m))
+	}
+	return n.send(ctx, m)
+}
+
+func (n *Nesting) send(ctx context.Context, m nested.Message) (nested.Reply, error) {
+	sp, name, err := n.target(m.Workflow)
+	if err != nil {
+		return told(err)
 	}
 	err = sp.triggers.Send(ctx, name, m.Trigger, trigger.Message{Batch: m.Batch, Partition: m.Partition, ID: m.ID, Key: m.Key, Content: m.Content})
 	if err != nil {

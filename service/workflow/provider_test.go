@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -249,5 +250,27 @@ func TestDeclareSite(t *testing.T) {
 	}
 	if _, err := declare(t, r, `{"id": "`+group+`/providers/Microsoft.Web/sites/web", "kind": "app", "properties": {}}`); err == nil || !strings.Contains(err.Error(), "workflowapp") {
 		t.Errorf("a site of another kind: %v", err)
+	}
+}
+
+// TestReference: the page of the resource types says what the schemas do.
+func TestReference(t *testing.T) {
+	types, err := resource.NewTypes(Types()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var page strings.Builder
+	page.WriteString("# Workflows: reference\n\nWritten from the schemas that the server validates with. The guide: [Looking after workflows](../workflow-runs.md).\n")
+	for _, one := range types.All() {
+		page.WriteString("\n" + resource.Markdown(one))
+	}
+	const file = "../../docs/reference/workflows.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(file); err != nil || string(have) != page.String() {
+		t.Errorf("the page is not what the schemas say: run go test ./service/workflow -run Reference -update (%v)", err)
 	}
 }

@@ -39,8 +39,8 @@ type MadeUp struct {
 	Actions    map[string]json.RawMessage `json:"actions"`
 }
 
-func madeUpFor(d *definition.Definition) (*MadeUp, error) {
-	made := standin.For(d)
+func madeUpFor(d *definition.Definition, otherwise bool) (*MadeUp, error) {
+	made := standin.For(d, otherwise)
 	v, err := expression.ParseJSON(string(d.Value.Raw))
 	if err != nil {
 		return nil, err
@@ -54,12 +54,20 @@ func madeUpFor(d *definition.Definition) (*MadeUp, error) {
 	return m, nil
 }
 
+// RehearseOptions say how to rehearse.
+type RehearseOptions struct {
+	// MadeUp says to tell what was made up.
+	MadeUp bool
+	// Otherwise lets conditions go the other way, as far as stand-ins can.
+	Otherwise bool
+}
+
 // Invalid is the verdict of a definition that was not played.
 const Invalid = "invalid"
 
 // RehearsePaths plays the definitions of files, and of the .json files in folders. The
-// error is about a path that cannot be read. With madeUp they tell what was made up.
-func RehearsePaths(madeUp bool, paths ...string) ([]Rehearsal, error) {
+// error is about a path that cannot be read.
+func RehearsePaths(o RehearseOptions, paths ...string) ([]Rehearsal, error) {
 	var all []Rehearsal
 	for _, p := range paths {
 		err := filepath.WalkDir(p, func(file string, d fs.DirEntry, err error) error {
@@ -80,7 +88,7 @@ func RehearsePaths(madeUp bool, paths ...string) ([]Rehearsal, error) {
 			if err != nil {
 				return err
 			}
-			one, err := Rehearse(data, madeUp)
+			one, err := Rehearse(data, o)
 			if err != nil && file == p {
 				return fmt.Errorf("%s: %w", file, err)
 			}
@@ -103,7 +111,7 @@ func RehearsePaths(madeUp bool, paths ...string) ([]Rehearsal, error) {
 var dawnOfRehearsals = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 // Rehearse plays every definition in a file.
-func Rehearse(data []byte, madeUp bool) ([]Rehearsal, error) {
+func Rehearse(data []byte, o RehearseOptions) ([]Rehearsal, error) {
 	root, err := document.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("this is not JSON: %w", err)
@@ -120,9 +128,9 @@ func Rehearse(data []byte, madeUp bool) ([]Rehearsal, error) {
 				}
 			}
 		} else {
-			one.Played = rehearse.Play(d, dawnOfRehearsals)
-			if madeUp {
-				if one.MadeUp, err = madeUpFor(d); err != nil {
+			one.Played = rehearse.Play(d, dawnOfRehearsals, o.Otherwise)
+			if o.MadeUp {
+				if one.MadeUp, err = madeUpFor(d, o.Otherwise); err != nil {
 					return nil, err
 				}
 			}

@@ -38,14 +38,14 @@ func TestRehearsalsFitWhatIsRead(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := fmt.Sprintf(`{%s "triggers": {"t": %s}, "actions": {%s}}`, head, c.triggers, c.actions)
-			all, err := Rehearse([]byte(text), false)
+			all, err := Rehearse([]byte(text), RehearseOptions{})
 			if err != nil || len(all) != 1 {
 				t.Fatalf("%v, %v", all, err)
 			}
 			if got := all[0]; string(got.Verdict) != c.verdict || !strings.Contains(fmt.Sprint(got.Faults, got.Problems), c.says) {
 				t.Errorf("%s, wants %s with %q: %+v", got.Verdict, c.verdict, c.says, got)
 			}
-			again, _ := Rehearse([]byte(text), false)
+			again, _ := Rehearse([]byte(text), RehearseOptions{})
 			if fmt.Sprint(again) != fmt.Sprint(all) {
 				t.Errorf("another rehearsal goes otherwise: %v, %v", all, again)
 			}
@@ -64,11 +64,11 @@ func TestRehearsalsOfFolders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all, err := RehearsePaths(false, dir)
+	all, err := RehearsePaths(RehearseOptions{}, dir)
 	if err != nil || len(all) != 1 || all[0].Name != "orders" || all[0].Verdict != "succeeded" || all[0].Ran != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
-	if _, err := RehearsePaths(false, filepath.Join(dir, "nobody.json")); err == nil {
+	if _, err := RehearsePaths(RehearseOptions{}, filepath.Join(dir, "nobody.json")); err == nil {
 		t.Error("a path that is not there is passed over")
 	}
 }

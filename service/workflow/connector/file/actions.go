@@ -181,6 +181,8 @@ func appendFile(d *directory, in *object, who connector.Who) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.appends.Lock() // one after the other: each writes where the one before ended
+	defer d.appends.Unlock()
 	info, err := d.file(at)
 	var f *failure
 	switch {
@@ -195,12 +197,17 @@ func appendFile(d *directory, in *object, who connector.Who) (any, error) {
 	default:
 		return nil, err
 	}
-	from, err := d.markedEnd(who, at, info.Size(), data)
+	from, done, err := d.markedEnd(who, at, info.Size(), data)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.write(at, os.O_WRONLY, from, data); err != nil {
-		return nil, err
+	if !done {
+		if err := d.write(at, os.O_WRONLY, from, data); err != nil {
+			return nil, err
+		}
+		if err := d.noteEnd(who, at, from, true); err != nil {
+			return nil, err
+		}
 	}
 	return d.said(at)
 }

@@ -29,6 +29,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -62,7 +63,10 @@ type Options struct {
 }
 
 // Connector is the connector of files.
-type Connector struct{ o Options }
+type Connector struct {
+	o       Options
+	appends sync.Mutex
+}
 
 var _ connector.Poller = (*Connector)(nil)
 
@@ -71,7 +75,7 @@ func New(o Options) *Connector {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Connector{o}
+	return &Connector{o: o}
 }
 
 // Handles names the provider.
@@ -251,9 +255,10 @@ func sentence(err error) string {
 
 // directory is an open root.
 type directory struct {
-	root   *os.Root
-	settle time.Duration
-	now    func() time.Time
+	root    *os.Root
+	settle  time.Duration
+	now     func() time.Time
+	appends *sync.Mutex
 }
 
 // open opens a connection's root.
@@ -268,7 +273,7 @@ func (c *Connector) open(conn *connection.Connection) (*directory, error) {
 	if !c.allowed(at) {
 		return nil, connection.Missed("The rootFolder %q of the connection %q is not in a directory that this node lets workflows use: %s.", at, conn.Name, strings.Join(c.o.Below, ", "))
 	}
-	d := &directory{settle: settleDefault, now: c.o.Now}
+	d := &directory{settle: settleDefault, now: c.o.Now, appends: &c.appends}
 	if s := conn.Value("settleSeconds"); s != "" {
 		n, err := strconv.ParseFloat(s, 64)
 		if err != nil || n < 0 || n > 3600 {

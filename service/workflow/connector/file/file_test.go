@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -141,20 +142,68 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// An append that a crash cut short is completed where it began.
-func TestAnAppendThatWasCutShort(t *testing.T) {
+// An append that a crash cut short is completed where it began, and one that a crash kept
+// from being told is not made twice, also when others append the same.
+func TestAnAppendThatACrashCutShort(t *testing.T) {
+	who := func(key string) connector.Who { return connector.Who{Key: key, Attempt: 1} }
+	again := func(s *stage, key, text string) {
+		t.Helper()
+		if got := s.do(key, "appendFile", `{"filePath": "log", "body": "`+text+`"}`); !strings.HasPrefix(got, "{") {
+			t.Fatal(got)
+		}
+	}
+	for _, c := range []struct{ name, before, after, want string }{
+		{"not begun", "abc", "abc", "abc12345"},
+		{"half", "abc", "abc12", "abc12345"},
+		{"whole", "abc", "abc12345", "abc12345"},
+		{"another was there first", "abc", "abcXY", "abcXY12345"},
+		{"and one more behind", "abc", "abc12345more", "abc12345more"},
+	} {
+		s := newStage(t)
+		s.write("log", c.before, time.Time{})
+		conn, _ := s.c.o.Connections.Find(t.Context(), "", connection.Reference{})
+		d, err := s.c.open(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.noteEnd(who("k"), "log", int64(len(c.before)), false); err != nil {
+			t.Fatal(err)
+		}
+		d.root.Close()
+		s.write("log", c.after, time.Time{})
+		again(s, "k", "12345")
+		again(s, "k", "12345")
+		if got := s.content("log"); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+	// The same text of another one, which came first after the crash.
 	s := newStage(t)
-	s.write("log", "abc", time.Time{})
-	s.do("k", "appendFile", `{"filePath": "log", "body": "12345"}`)
-	s.write("log", "abc12", time.Time{})
-	s.do("k", "appendFile", `{"filePath": "log", "body": "12345"}`)
-	if got := s.content("log"); got != "abc12345" {
+	s.write("log", "", time.Time{})
+	conn, _ := s.c.o.Connections.Find(t.Context(), "", connection.Reference{})
+	d, _ := s.c.open(conn)
+	defer d.root.Close()
+	if err := d.noteEnd(who("k"), "log", 0, false); err != nil {
+		t.Fatal(err)
+	}
+	again(s, "other", "line")
+	again(s, "k", "line")
+	if got := s.content("log"); got != "lineline" {
 		t.Error(got)
 	}
-	s.write("log", "abcXY", time.Time{}) // somebody else wrote there since
-	s.do("k", "appendFile", `{"filePath": "log", "body": "12345"}`)
-	if got := s.content("log"); got != "abcXY12345" {
-		t.Error(got)
+}
+
+func TestAppendsAtTheSameTimeAllCount(t *testing.T) {
+	s := newStage(t)
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			s.do(fmt.Sprint(i), "appendFile", `{"filePath": "log", "body": "0123456789", "createFileIfNotPresent": true}`)
+		})
+	}
+	all.Wait()
+	if got := s.content("log"); got != strings.Repeat("0123456789", 50) {
+		t.Errorf("%d bytes", len(got))
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path"
@@ -83,32 +83,73 @@ func (d *directory) sweep() {
 	}
 }
 
-// markedEnd is where an attempt to append writes: the end of the file, or where it began
-// before, if nothing but its own content is behind that.
-func (d *directory) markedEnd(who connector.Who, at string, size int64, data []byte) (int64, error) {
+// ending is what a mark says of an attempt to append.
+type ending struct {
+	From int64  `json:"from"`
+	Done bool   `json:"done"`
+	At   string `json:"at"`
+}
+
+func (d *directory) ending(name string) (e ending, ok bool) {
+	data, err := d.root.ReadFile(name)
+	return e, err == nil && json.Unmarshal(data, &e) == nil
+}
+
+// markedEnd is where an attempt to append writes: the end of the file, or where it was
+// about to before. Done says that it did.
+func (d *directory) markedEnd(who connector.Who, at string, size int64, data []byte) (from int64, done bool, err error) {
 	what := "append " + at
 	if d.marked(who, what) {
-		note, err := d.root.ReadFile(place(who, what))
-		if err != nil {
-			return 0, err
+		e, ok := d.ending(place(who, what))
+		if ok && e.Done {
+			return e.From, true, nil
 		}
-		from, err := strconv.ParseInt(string(note), 10, 64)
-		if err == nil && from <= size {
-			n := min(size-from, int64(len(data)))
-			have := make([]byte, n)
-			f, err := d.root.Open(at)
-			if err != nil {
-				return 0, err
-			}
-			_, err = f.ReadAt(have, from)
-			f.Close()
-			if err != nil {
-				return 0, err
-			}
-			if bytes.HasPrefix(data, have) {
-				return from, nil
+		if ok && e.From <= size {
+			if mine, err := d.holds(at, e.From, min(size-e.From, int64(len(data))), data); err != nil {
+				return 0, false, err
+			} else if mine && !d.claimed(at, e.From, path.Base(place(who, what))) {
+				return e.From, false, nil
 			}
 		}
 	}
-	return size, d.note(who, what, []byte(fmt.Sprint(size)))
+	return size, false, d.noteEnd(who, at, size, false)
+}
+
+func (d *directory) noteEnd(who connector.Who, at string, from int64, done bool) error {
+	note, err := json.Marshal(ending{from, done, at})
+	if err != nil {
+		return err
+	}
+	return d.note(who, "append "+at, note)
+}
+
+// holds tells whether what is at a place of a file is how data begins.
+func (d *directory) holds(at string, from, n int64, data []byte) (bool, error) {
+	f, err := d.root.Open(at)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	have := make([]byte, n)
+	if _, err := f.ReadAt(have, from); err != nil && n > 0 {
+		return false, err
+	}
+	return bytes.HasPrefix(data, have), nil
+}
+
+// claimed tells whether another attempt has appended at a place: then the same content
+// there is that one's.
+func (d *directory) claimed(at string, from int64, own string) bool {
+	f, err := d.root.Open(marks)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	all, _ := f.ReadDir(-1)
+	for _, other := range all {
+		if e, ok := d.ending(path.Join(marks, other.Name())); ok && other.Name() != own && e.Done && e.At == at && e.From == from {
+			return true
+		}
+	}
+	return false
 }

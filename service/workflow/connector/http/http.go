@@ -27,6 +27,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/service/workflow/connection"
 	"weir/service/workflow/connector"
 )
 
@@ -60,6 +61,9 @@ type Options struct {
 	// Base gives the address that an API of a gateway or a function is called at, by its
 	// resource id; nil: only what has an address itself can be called.
 	Base func(ctx context.Context, resource string) (string, error)
+	// Connections are those that functions and APIs of a gateway are called by; nil: there
+	// are none.
+	Connections connection.Finder
 	// Authority issues tokens for ActiveDirectoryOAuth that names none.
 	Authority string
 	// Roots are the authorities whose certificates are believed; nil: the system's.

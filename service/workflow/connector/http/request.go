@@ -82,10 +82,14 @@ func (c *Connector) exchange(ctx context.Context, call *connector.Call) (*exchan
 				return nil, nil
 			}
 		}
-	case "function":
-		known = functionInputs
-	case "apimanagement":
-		known = gatewayInputs
+	case "function", "apimanagement":
+		if known = functionInputs; strings.EqualFold(call.Type, "ApiManagement") {
+			known = gatewayInputs
+		}
+		var answer *connector.Answer
+		if inputs, answer = c.named(ctx, call, inputs); answer != nil {
+			return nil, answer
+		}
 	case "http", "appservice":
 	default:
 		a := connector.Refusal(codeUnsupported, fmt.Sprintf("Operations of the type '%s' are not called over HTTP.", call.Type))

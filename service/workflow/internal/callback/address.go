@@ -95,6 +95,13 @@ func (c Caller) Content(run, content string, until time.Time) Address {
 	return a
 }
 
+// Answer is where the answer of a run is asked for that is given later.
+func (c Caller) Answer(run string) Address {
+	a := Address{Base: c.below("runs", run, "operations", "answer"), Queries: c.Queries(Primary, Grant{Path: AnswerRead(run)})}
+	a.Queries.Set("api-version", consumptionVersion)
+	return a
+}
+
 func (c Caller) below(parts ...string) string {
 	path := c.Endpoint + "/workflows/" + c.Workflow
 	for _, p := range parts {

@@ -100,6 +100,9 @@ func ContentRead(run, content string) string {
 	return "/runs/" + run + "/contents/" + content + "/read"
 }
 
+// AnswerRead is that to ask for the answer of a run that is given later.
+func AnswerRead(run string) string { return "/runs/" + run + "/operations/answer/read" }
+
 const expiryForm = "2006-01-02T15:04:05.0000000Z"
 
 // Queries are the members of an address's query that are the signature: sp, sv and sig,

@@ -45,6 +45,7 @@ func TestAddresses(t *testing.T) {
 		{"version", "http://localhost:8080/workflows/" + id + "/versions/0858/triggers/manual/paths/invoke?", consumption.VersionTrigger("0858", "manual", "", Primary, time.Time{}), "/versions/0858/triggers/manual/run"},
 		{"standard", "https://app:443/api/my%20orders/triggers/manual/invoke?api-version=2022-05-01&app=shop&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=", standard.Trigger("manual", "", Primary, time.Time{}), "/triggers/manual/run"},
 		{"action", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/actions/Wait%20for%20it/run?api-version=2016-10-01&at=1.z&sp=", consumption.Action("0858CU00", "Wait for it", Place{1, 35}), "/runs/0858CU00/actions/Wait for it/run"},
+		{"answer", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/operations/answer?api-version=2016-10-01&sp=", consumption.Answer("0858CU00"), "/runs/0858CU00/operations/answer/read"},
 		{"content", "http://localhost:8080/workflows/" + id + "/runs/0858CU00/contents/a-b?api-version=2016-10-01&se=", consumption.Content("0858CU00", "a-b", now.Add(time.Minute)), "/runs/0858CU00/contents/a-b/read"},
 	} {
 		if s := c.got.String(); !strings.HasPrefix(s, c.want) {

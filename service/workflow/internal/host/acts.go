@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"weir/kernel/fault"
+	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/run"
 )
 
@@ -116,8 +117,49 @@ func (h *Host) attemptOf(number uint64, at run.Place) (attempt int32, err error)
 	return attempt, err
 }
 
-// Resubmit starts a run with the trigger of another one, and gives its name. With actions,
-// it begins with those; the actions before them keep the results that they had.
+// Resubmit starts a run of the current version with the trigger of another one, and gives
+// its name. With actions, it begins with those; the actions before them keep the results
+// that they had.
 func (h *Host) Resubmit(ctx context.Context, workflow, name string, actions []string) (string, error) {
-	return "", fault.New(fault.Unavailable, "This is not built yet.")
+	number, err := h.runOf(workflow, name)
+	if err != nil {
+		return "", err
+	}
+	k, err := h.known(ctx, number)
+	if err != nil {
+		return "", err
+	}
+	f := Firing{Workflow: workflow, Trigger: k.info.Trigger, Origin: k.info.Name}
+	if k.info.Tracking != k.info.Name { // the client's own
+		f.Tracking = []string{k.info.Tracking}
+	}
+	if k.info.Origin != "" {
+		f.Origin = k.info.Origin
+	}
+	trigger, _ := k.load(k.state.Trigger).(*expression.Object)
+	if k.err != nil {
+		return "", k.err
+	}
+	var outputs *expression.Object
+	if trigger != nil {
+		v, _ := trigger.Get("outputs")
+		outputs, _ = v.(*expression.Object)
+		f.Inputs, _ = trigger.Get("inputs")
+	}
+	f.Outputs = []*expression.Object{outputs}
+	if len(actions) > 0 {
+		if k.info.Status == run.NotStarted {
+			return "", fault.New(fault.Conflict, "The run '%s' has not begun; resubmit it as a whole.", name)
+		}
+		plan, err := k.plan()
+		if err != nil {
+			return "", err
+		}
+		f.earlier = &run.Earlier{State: k.state, Plan: plan, Values: k, From: actions}
+	}
+	names, err := h.Fire(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
 }

@@ -29,6 +29,7 @@ type deed struct{ run, uri string }
 
 // witness is a world that remembers who asked for what, how often and with which key.
 type witness struct {
+	gate  sync.RWMutex // held while nothing may be asked
 	mu    sync.Mutex
 	asked map[deed]int
 	keys  map[deed]string
@@ -38,6 +39,11 @@ type witness struct {
 func (w *witness) do(ctx context.Context, c *connector.Call) connector.Answer {
 	uri, _ := c.Inputs.(*expression.Object).Get("uri")
 	d := deed{c.Who.Run, expression.Text(uri)}
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	if ctx.Err() != nil {
+		return connector.Answer{Code: "Cancelled", Message: "The call was called off."}
+	}
 	w.mu.Lock()
 	w.asked[d]++
 	n := w.asked[d]
@@ -89,9 +95,10 @@ func TestCrashesLoseNothing(t *testing.T) {
 			continue
 		}
 		s.end()
-		before := w.count()
+		w.gate.Lock()
 		s.open()
-		done := s.done(names)
+		before, done := w.count(), s.done(names) // before what was under way is taken up
+		w.gate.Unlock()
 		if n == runs-1 || n%2 == 0 {
 			s.takenUp()
 		}

@@ -46,6 +46,8 @@ type Firing struct {
 	Ended func(run string, s run.Status)
 	// History is noted when no run is started.
 	History *Note
+
+	earlier *run.Earlier // what a run is resubmitted from
 }
 
 // Note is a firing that started no run, in a trigger's history.
@@ -92,6 +94,9 @@ func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) {
 	}
 	for {
 		names, err := t.fire(ctx, &f)
+		if err != nil && t.ctx.Err() != nil && fault.KindOf(err) == fault.Internal {
+			err = t.lost() // what it needed was called off
+		}
 		if !errors.Is(err, errOld) || ctx.Err() != nil {
 			return names, err
 		}
@@ -162,7 +167,15 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
 	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || nestedName(name)}
 	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}
-	l.out = run.Advance(w.state, v.plan, e, in)
+	var err error
+	if f.earlier != nil {
+		l.out, err = run.Resubmit(w.state, v.plan, e, trigger, *f.earlier)
+	} else {
+		l.out = run.Advance(w.state, v.plan, e, in)
+	}
+	if err != nil {
+		l.out.Err = err
+	}
 	if l.out.Err == nil {
 		l.decided = ledger.Decide(l.out.Facts)
 	}
@@ -227,6 +240,9 @@ func (t *tenure) enter(rt *replica.Turn, f *Firing, v *deployed, ready []*openin
 	}
 	if err := w.Admits(len(ready)); err != nil {
 		return err
+	}
+	if f.earlier != nil && w.Runs > 0 && w.Running()+w.Waiting() >= w.Runs {
+		return fault.New(fault.TooManyRequests, "The workflow '%s' runs %d times, which is all that it may. A run that is resubmitted from an action cannot wait; try again later.", w.Name, w.Running())
 	}
 	for _, l := range ready {
 		if w.Run(l.begin.Name) != nil {

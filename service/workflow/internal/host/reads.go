@@ -337,6 +337,15 @@ func (k *known) bytes(ref record.Ref) ([]byte, error) {
 	return k.h.values.bytes(k.ctx, ref)
 }
 
+// Load gives a payload as a value.
+func (k *known) Load(ref record.Ref) (any, error) {
+	data, err := k.bytes(ref)
+	if err != nil {
+		return nil, err
+	}
+	return expression.ParseJSON(string(data))
+}
+
 // load gives a payload as a value; nil when it cannot be had, which err then says.
 func (k *known) load(ref record.Ref) any {
 	data, err := k.bytes(ref)

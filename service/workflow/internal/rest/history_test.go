@@ -296,3 +296,45 @@ func TestAccessControl(t *testing.T) {
 	s.allows = nil
 	s.gets(201, "", "POST", u, `{"n": 1}`)
 }
+
+// A run is repeated with what began it, whole or from some of its actions on; many at once.
+func TestResubmit(t *testing.T) {
+	s := newStage(t)
+	definition := func(uri string) string {
+		return manual + `"actions": {
+			"Before": {"type": "Compose", "inputs": "@concat('before ', triggerBody()?['n'])"},
+			"Call": {"type": "Http", "inputs": {"method": "POST", "uri": "http://there/` + uri + `", "body": "@outputs('Before')", "retryPolicy": {"type": "none"}}, "runAfter": {"Before": ["Succeeded"]}},
+			"After": {"type": "Compose", "inputs": "@body('Call')", "runAfter": {"Call": ["Succeeded"]}}}`
+	}
+	s.put("orders", definition("fail"))
+	g := s.gets(202, "", "POST", s.callURL("orders", "manual"), `{"n": 7}`, "x-ms-client-tracking-id", "mine")
+	first := g.header.Get("x-ms-workflow-run-id")
+	if o := s.ended("orders", first); at(o, "properties", "status") != "Failed" {
+		t.Fatalf("%s", indented(o))
+	}
+	s.gets(404, "no action", "POST", prefix+"orders/runs/"+first+"/resubmit", `{"actionsToResubmit": [{"name": "none"}]}`)
+	g = s.gets(202, "", "POST", prefix+"orders/runs/"+first+"/resubmit", `{"actionsToResubmit": [{"name": "Call"}]}`)
+	from := g.header.Get("x-ms-workflow-run-id")
+	if o := s.ended("orders", from); from == first || at(o, "properties", "status") != "Failed" || at(o, "properties", "trigger", "originHistoryName") != first || at(o, "properties", "correlation", "clientTrackingId") != "mine" {
+		t.Errorf("from the action: %s", indented(o))
+	}
+	before := s.json("GET", prefix+"orders/runs/"+from+"/actions/Before", "")
+	if s.fetch(at(before, "properties", "outputsLink")) != `"before 7"` {
+		t.Errorf("what came before was done again: %s", indented(before))
+	}
+	s.put("orders", definition("well"))
+	s.gets(202, "", "POST", prefix+"orders/triggers/manual/histories/"+first+"/resubmit", "")
+	g = s.gets(202, "", "POST", prefix+"orders/runs/"+first+"/resubmit", "")
+	whole := g.header.Get("x-ms-workflow-run-id")
+	if o := s.ended("orders", whole); at(o, "properties", "status") != "Succeeded" || at(o, "properties", "trigger", "originHistoryName") != first {
+		t.Errorf("as a whole: %s", indented(o))
+	}
+	done := s.json("POST", prefix+"orders/runs/resubmit", `{"filter": "status eq 'Failed'"}`)
+	rows := done["value"].([]any)
+	if len(rows) != 2 || at(rows, 0, "run") == nil || at(rows, 1, "run") == nil {
+		t.Errorf("many: %s", indented(done))
+	}
+	if got := names(s.json("GET", prefix+"orders/runs?$filter=originHistoryName%20eq%20'"+first+"'", "")); len(got) != 5 {
+		t.Errorf("%d runs go back to the first", len(got))
+	}
+}

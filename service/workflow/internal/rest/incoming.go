@@ -27,6 +27,7 @@ type call struct {
 	run       string
 	action    string
 	content   string
+	answer    bool
 	version   string
 	trigger   string
 	relative  string // what follows a trigger's address, still escaped
@@ -37,6 +38,8 @@ func (c call) path() string {
 	switch {
 	case c.content != "":
 		return callback.ContentRead(c.run, c.content)
+	case c.answer:
+		return callback.AnswerRead(c.run)
 	case c.action != "":
 		return callback.ActionRun(c.run, c.action)
 	case c.version != "":
@@ -71,6 +74,7 @@ func Takes(r *http.Request) bool {
 //	/workflows/{id}/versions/{v}/triggers/{t}/paths/invoke[/rel]
 //	/workflows/{id}/runs/{r}/actions/{a}/run
 //	/workflows/{id}/runs/{r}/contents/{c}
+//	/workflows/{id}/runs/{r}/operations/answer
 //	/api/{name}/triggers/{t}/invoke[/rel]
 func callOf(u *url.URL) (c call, ok bool) {
 	path := u.EscapedPath()
@@ -108,6 +112,8 @@ func callOf(u *url.URL) (c call, ok bool) {
 		return call{id: strings.ToLower(plain[1]), run: plain[3], action: plain[5]}, true
 	case is(2, "runs", "", "contents", "") && len(plain) == 6:
 		return call{id: strings.ToLower(plain[1]), run: plain[3], content: plain[5]}, true
+	case is(2, "runs", "", "operations", "answer") && len(plain) == 6:
+		return call{id: strings.ToLower(plain[1]), run: plain[3], answer: true}, true
 	}
 	return c, false
 }
@@ -147,9 +153,12 @@ func (d *Door) serve(w http.ResponseWriter, r *http.Request, passed bool) error 
 	if err != nil {
 		return unauthorized(err)
 	}
-	if c.content != "" {
+	if c.content != "" || c.answer {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			return fault.New(fault.MethodNotAllowed, "A content takes GET, not %s.", r.Method)
+			return fault.New(fault.MethodNotAllowed, "What is read takes GET, not %s.", r.Method)
+		}
+		if c.answer {
+			return d.later(w, r, f, c.run)
 		}
 		return d.content(w, r, f, c.content)
 	}
@@ -231,7 +240,55 @@ func (d *Door) fire(w http.ResponseWriter, r *http.Request, f *Flow, c call) err
 	if err != nil {
 		return settling(r.Context(), told(err), f.Name)
 	}
+	if reply.Accepted && reply.Run != "" && plan.AnswersLater {
+		w.Header().Set("Location", d.caller(r, f).Answer(reply.Run).String())
+	}
 	return d.reply(w, r, f, in.Header.Get(trackingHeader), reply)
+}
+
+// later answers with the Response of a run that its caller asks for; while there is none
+// yet, with where to ask again.
+func (d *Door) later(w http.ResponseWriter, r *http.Request, f *Flow, name string) error {
+	i, err := f.Runs.Run(r.Context(), f.Name, name)
+	if err != nil {
+		return coded(err, fault.NotFound, "WorkflowRunNotFound")
+	}
+	all, err := f.Runs.Summaries(r.Context(), f.Name, name)
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a.Type != "Response" || a.Status != run.Succeeded {
+			continue
+		}
+		if a.InputsContent == "" {
+			return refuse(fault.NotFound, "ContentNotFound", "The answer of the run '%s' is secure: it is given to nobody later.", name)
+		}
+		text, err := f.Runs.Content(r.Context(), a.InputsContent)
+		if err != nil {
+			return err
+		}
+		v, err := expression.ParseJSON(string(text))
+		if err != nil {
+			return fault.Wrap(fault.Internal, err, "The answer of the run '%s' cannot be read.", name)
+		}
+		given, _ := v.(*expression.Object)
+		if given == nil {
+			break
+		}
+		status, _ := given.Get("statusCode")
+		code, _ := strconv.Atoi(expression.Text(status))
+		headers, _ := given.Get("headers")
+		body, _ := given.Get("body")
+		return d.reply(w, r, f, i.Tracking, host.Reply{Run: name, Status: code, Headers: headers, Body: body})
+	}
+	reply := host.Reply{Run: name, Accepted: true}
+	if i.Status.Ended() {
+		reply = host.Reply{Run: name, Status: http.StatusBadGateway, Code: "NoResponse", Message: "The run ended and gave no response."}
+	} else {
+		w.Header().Set("Location", d.caller(r, f).Answer(name).String())
+	}
+	return d.reply(w, r, f, i.Tracking, reply)
 }
 
 // settling gives an error of a moment at which the workflow is taken up by this node, or
@@ -273,7 +330,9 @@ func (d *Door) reply(w http.ResponseWriter, r *http.Request, f *Flow, tracking s
 	}
 	switch {
 	case a.Accepted:
-		w.Header().Set("Retry-After", retryAfterSeconds)
+		if w.Header().Get("Location") != "" {
+			w.Header().Set("Retry-After", retryAfterSeconds)
+		}
 		w.WriteHeader(http.StatusAccepted)
 		return nil
 	case a.Code != "":

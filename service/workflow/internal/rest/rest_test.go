@@ -89,16 +89,7 @@ func TestActionCalledBack(t *testing.T) {
 		"Wait for it": {"type": "HttpWebhook", "inputs": {"subscribe": {"method": "POST", "uri": "http://there/subscribe", "body": "@listCallbackUrl()"}, "unsubscribe": {}}},
 		"Then": {"type": "Compose", "inputs": "@body('Wait for it')", "runAfter": {"Wait for it": ["Succeeded"]}}}`)
 	name := s.start("hooks", `{}`)
-	where := ""
-	for where == "" {
-		a := s.json("GET", prefix+"hooks/runs/"+name+"/actions/Wait_for_it", "")
-		if at(a, "properties", "inputsLink") != nil {
-			in := s.fetch(at(a, "properties", "inputsLink"))
-			if _, rest, ok := strings.Cut(in, `"body":"`); ok {
-				where = strings.ReplaceAll(rest[:strings.Index(rest, `"`)], `\u0026`, "&")
-			}
-		}
-	}
+	where := s.hook("hooks", name, "Wait_for_it")
 	s.gets(401, "", "POST", strings.Replace(where, "at=", "at=1", 1), `{"x": 1}`)
 	s.gets(200, "", "POST", where, `{"x": 1}`)
 	if o := s.ended("hooks", name); at(o, "properties", "status") != "Succeeded" {
@@ -109,4 +100,32 @@ func TestActionCalledBack(t *testing.T) {
 		t.Errorf("the webhook gave %s", got)
 	}
 	s.gets(409, "WorkflowRunActionNotWaiting", "POST", where, `{"x": 2}`)
+}
+
+// A Response that is asynchronous is asked for at an address that the call was answered with.
+func TestAnswerLater(t *testing.T) {
+	s := newStage(t)
+	s.put("slow", manual+`"actions": {
+		"Wait for it": {"type": "HttpWebhook", "inputs": {"subscribe": {"method": "POST", "uri": "http://there/subscribe", "body": "@listCallbackUrl()"}, "unsubscribe": {}}},
+		"Answer": {"type": "Response", "operationOptions": "Asynchronous", "inputs": {"statusCode": 203, "headers": {"x-own": "h"}, "body": "@body('Wait for it')"}, "runAfter": {"Wait for it": ["Succeeded"]}}}`)
+	g := s.gets(202, "", "POST", s.callURL("slow", "manual"), `{}`)
+	where, name := g.header.Get("Location"), g.header.Get("x-ms-workflow-run-id")
+	if where == "" || g.header.Get("Retry-After") == "" {
+		t.Fatalf("answered with %v", g.header)
+	}
+	if again := s.gets(202, "", "GET", where, ""); again.header.Get("Location") != where {
+		t.Errorf("asked again at %q", again.header.Get("Location"))
+	}
+	s.gets(401, "", "GET", strings.Replace(where, "sig=", "sig=x", 1), "")
+	s.gets(405, "", "POST", where, "{}")
+	s.gets(200, "", "POST", s.hook("slow", name, "Wait_for_it"), `{"x": 1}`)
+	s.ended("slow", name)
+	if got := s.gets(203, `{"x":1}`, "GET", where, ""); got.header.Get("x-own") != "h" || got.header.Get("x-ms-workflow-run-id") != name {
+		t.Errorf("answered with %v", got.header)
+	}
+	s.put("slow", manual+`"actions": {"Fail": {"type": "Http", "inputs": {"method": "GET", "uri": "http://there/fail", "retryPolicy": {"type": "none"}}},
+		"Answer": {"type": "Response", "operationOptions": "Asynchronous", "inputs": {"statusCode": 200}, "runAfter": {"Fail": ["Succeeded"]}}}`)
+	g = s.gets(202, "", "POST", s.callURL("slow", "manual"), `{}`)
+	s.ended("slow", g.header.Get("x-ms-workflow-run-id"))
+	s.gets(502, "NoResponse", "GET", g.header.Get("Location"), "")
 }

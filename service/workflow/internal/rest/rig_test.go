@@ -406,3 +406,22 @@ func mustRequest(at string) *http.Request {
 	r.TLS = nil
 	return r
 }
+
+// hook is the address that a webhook action of a run was subscribed with, once it is there.
+func (s *stage) hook(name, run, action string) string {
+	s.Helper()
+	for deadline := s.within(); ; {
+		a := s.json("GET", prefix+name+"/runs/"+run+"/actions/"+action, "")
+		if at(a, "properties", "inputsLink") != nil {
+			in := s.fetch(at(a, "properties", "inputsLink"))
+			if _, rest, ok := strings.Cut(in, `"body":"`); ok {
+				return strings.ReplaceAll(rest[:strings.Index(rest, `"`)], `\u0026`, "&")
+			}
+		}
+		select {
+		case <-deadline.Done():
+			s.Fatalf("the action %s was not subscribed", action)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}

@@ -171,6 +171,12 @@ func Advance(s *State, p *Plan, e *Env, in Input) Outcome {
 	e.Limits = e.Limits.orDefault()
 	m := &machine{s: s, p: p, e: e, now: e.Now.UnixMicro()}
 	m.hear(in)
+	return m.proceed()
+}
+
+// proceed does what may be done, as long as it is allowed.
+func (m *machine) proceed() Outcome {
+	s, e := m.s, m.e
 	for len(s.pending) > 0 && s.Status == Running && m.err == nil {
 		if m.steps >= e.Limits.StepsPerAdvance {
 			m.out.More = true

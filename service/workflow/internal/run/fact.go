@@ -18,10 +18,11 @@ const (
 	Acted
 	// Attempted: an outside action is about to be tried: Attempt; Inputs the first time.
 	Attempted
-	// Awaited: an action waits: Phase, Due, Location; Inputs when it begins so.
+	// Awaited: an action waits: Phase, Due, Location; Inputs when it begins so, Outputs what
+	// its subscribe was answered.
 	Awaited
 	// Landed: what is waited for came, and something is left to do (unsubscribe)
-	// until Deadline: Status, Code, Outputs, Error.
+	// until Deadline: Status, Code, Outputs, Error; Inputs when they are known only now.
 	Landed
 	// Ended: an action ended: Status, Code, Outputs, Error.
 	Ended

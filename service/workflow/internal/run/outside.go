@@ -141,10 +141,6 @@ func (m *machine) of(k EffectKind, i *instance) Effect {
 	return e
 }
 
-func (n *node) hooks() bool {
-	return n.Is("HttpWebhook", "ApiConnectionWebhook", "OpenApiConnectionWebhook")
-}
-
 // call computes the inputs of an outside action and tries it for the first time.
 func (m *machine) call(i *instance, n *node) {
 	inputs, why := m.eval(i, n, n.inputs)
@@ -206,7 +202,7 @@ func (m *machine) answered(in Input) {
 	case Leaving:
 		m.landed(i)
 	case Called:
-		m.left(i, a.header("Location"))
+		m.left(i, n, a.header("Location"))
 	case Attempting:
 		m.attempted(i, n, a)
 	case Asking:
@@ -220,7 +216,11 @@ func (m *machine) attempted(i *instance, n *node, a *Answer) {
 		return
 	}
 	if n.hooks() {
-		m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")})
+		f := &Fact{Kind: Awaited, At: i.place(), Phase: Hooked, Deadline: i.more.deadline, Location: a.header("Location")}
+		if n.leave.given {
+			f.Outputs = a.outputs()
+		}
+		m.emit(f)
 		return
 	}
 	if at := pollAt(a); a.Status == 202 && at != "" && !n.Options.Has("DisableAsyncPattern") {
@@ -318,69 +318,6 @@ func (m *machine) retry(i *instance, n *node, a *Answer) {
 	m.ended(i, &Fact{Status: status, Code: a.code(), Outputs: a.outputs(), Error: m.why(n, a)})
 }
 
-// calledBack goes on with a webhook that was called: it unsubscribes first.
-func (m *machine) calledBack(in Input) {
-	i := m.s.at(in.At)
-	if i == nil || i.more == nil || i.status.Ended() || i.more.phase != Hooked && i.more.phase != Attempting {
-		return
-	}
-	n := &m.p.nodes[i.node]
-	if !n.hooks() {
-		return
-	}
-	m.land(i, n, &Fact{Status: Succeeded, Code: in.Answer.code(), Outputs: in.Answer.outputs()})
-}
-
-// land ends what a webhook waited for.
-func (m *machine) land(i *instance, n *node, f *Fact) {
-	if !n.leaves() {
-		m.ended(i, f)
-		return
-	}
-	inputs := m.load(i.inputs)
-	if m.err != nil {
-		return
-	}
-	// Who does not answer an unsubscribe does not hold the run for long.
-	m.fit(i, f)
-	f.Kind, f.At, f.Deadline = Landed, i.place(), m.now+2*m.requestTimeout().Microseconds()
-	if i.more.phase == Attempting && f.Status == Succeeded {
-		// The call back overtook the answer that says where the subscription is.
-		f.Phase = Called
-		m.emit(f)
-		return
-	}
-	m.emit(f)
-	m.unsubscribe(i, inputs)
-}
-
-// left unsubscribes once the answer to the subscribe is there, or will never be.
-func (m *machine) left(i *instance, location string) {
-	inputs := m.load(i.inputs)
-	if m.err != nil {
-		return
-	}
-	m.emit(&Fact{Kind: Awaited, At: i.place(), Phase: Leaving, Location: location})
-	m.unsubscribe(i, inputs)
-}
-
-// unsubscribe ends a subscription: where the subscribe's answer said, if it did.
-func (m *machine) unsubscribe(i *instance, inputs any) {
-	e := m.of(Unsubscribe, i)
-	e.Inputs, e.URL = inputs, i.more.location
-	m.effect(e)
-}
-
-// leaves reports whether a webhook has something to unsubscribe from.
-func (n *node) leaves() bool {
-	return n.hooks() && (!n.Is("HttpWebhook") || n.Inputs.Get("unsubscribe").Given())
-}
-
-// landed ends a webhook that has unsubscribed, or tried to.
-func (m *machine) landed(i *instance) {
-	m.ended(i, &Fact{Status: i.more.landed, Code: i.code})
-}
-
 // tick does what the time has come for.
 func (m *machine) tick() {
 	// Those that are due are gathered first: doing one changes the list.
@@ -445,9 +382,18 @@ func (m *machine) callOff(i *instance) {
 	case Attempting, Asking:
 		m.effect(m.of(Abort, i))
 	}
-	if n := &m.p.nodes[i.node]; n.leaves() {
-		m.unsubscribe(i, m.load(i.inputs))
+	n := &m.p.nodes[i.node]
+	if !n.leaves() {
+		return
 	}
+	inputs := m.load(i.inputs)
+	if i.more.phase != Leaving {
+		var why failure
+		if inputs, why = m.leaving(i, n, inputs); why.given() {
+			return // nobody knows whom to tell
+		}
+	}
+	m.unsubscribe(i, inputs)
 }
 
 // delay waits.
@@ -539,12 +485,14 @@ func whole(v any) (int64, bool) {
 
 // respond answers the caller of the trigger.
 func (m *machine) respond(i *instance, n *node) {
-	switch m.s.Caller {
-	case NoCaller, CallerAnswered:
+	later := n.Options.Has("Asynchronous") // nobody waits for it: it is looked up
+	switch {
+	case later:
+	case m.s.Caller == NoCaller, m.s.Caller == CallerAnswered:
 		why := failure{codeNoCaller, fmt.Sprintf("The execution of template action '%s' is skipped: the client application is not waiting for a response from service.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Skipped, Code: why.code, Error: why.payload()})
 		return
-	case CallerGone:
+	case m.s.Caller == CallerGone:
 		why := failure{codeCallerGone, fmt.Sprintf("The execution of template action '%s' is failed: the client application timed out waiting for a response from service. This means that workflow took longer to respond than the alloted timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", n.Action.Name)}
 		m.acted(i, &Fact{Status: Failed, Code: why.code, Error: why.payload()})
 		return
@@ -566,9 +514,11 @@ func (m *machine) respond(i *instance, n *node) {
 	}
 	headers, _ := o.Get("headers")
 	body, _ := o.Get("body")
-	m.emit(&Fact{Kind: Replied})
-	e := m.of(Reply, i)
-	e.Status, e.Headers, e.Body = int(status), headers, body
-	m.effect(e)
+	if !later {
+		m.emit(&Fact{Kind: Replied})
+		e := m.of(Reply, i)
+		e.Status, e.Headers, e.Body = int(status), headers, body
+		m.effect(e)
+	}
 	m.acted(i, &Fact{Status: Succeeded, Code: codeOK, Inputs: value(v), Outputs: value(v)})
 }

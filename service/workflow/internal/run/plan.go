@@ -21,8 +21,9 @@ type Plan struct {
 	byVariable map[string]int32
 	outputs    []output
 	static     map[string]*definition.StaticResult
-	// Answers says that there is a Response, so that the caller waits for it.
-	Answers bool
+	// Answers says that there is a Response, so that the caller waits for it; AnswersLater,
+	// that there is one which the caller asks for later.
+	Answers, AnswersLater bool
 }
 
 type graph struct {
@@ -49,6 +50,7 @@ type node struct {
 	timeout      program
 	count        program
 	retry        program
+	leave        program // the unsubscribe of a webhook that speaks of the answer to its subscribe
 	conditions   bool
 	outside      bool
 	hideInputs   bool
@@ -256,9 +258,14 @@ func (p *Plan) fill(index int32) {
 	case "ParseJson":
 		n.inputs = compile(a.Inputs, expression.Parse, "schema")
 	default:
-		n.inputs = compile(a.Inputs, expression.Parse, "retryPolicy")
+		without := []string{"retryPolicy"}
+		if leave, _ := a.Inputs.Fold("unsubscribe"); a.Type == "HttpWebhook" && leave != nil && strings.Contains(strings.ToLower(string(leave.Raw)), "action(") {
+			without, n.leave = append(without, "unsubscribe"), compile(leave, expression.Parse)
+		}
+		n.inputs = compile(a.Inputs, expression.Parse, without...)
 		if a.Type == "Response" {
-			p.Answers = true
+			p.AnswersLater = p.AnswersLater || a.Options.Has("Asynchronous")
+			p.Answers = !p.AnswersLater
 		}
 		policy := a.Inputs.Get("retryPolicy")
 		if n.hooks() && !policy.Given() {

@@ -38,7 +38,7 @@ func (m *machine) resume(i *instance) {
 	case Leaving:
 		m.unsubscribe(i, m.load(i.inputs))
 	case Called:
-		m.left(i, "") // nobody will say where it is
+		m.left(i, &m.p.nodes[i.node], "") // nobody will say where it is
 	}
 }
 

@@ -228,11 +228,17 @@ func (s *State) foldInstance(now int64, f *Fact, i *instance) error {
 		if f.Deadline != 0 {
 			m.deadline = f.Deadline
 		}
+		if f.Outputs.given {
+			i.outputs = s.keep(&f.Outputs) // the answer to a subscribe
+		}
 		s.wait(i, f.Phase, f.Due)
 	case Landed:
 		m := i.extra()
 		m.landed, m.deadline, i.code = f.Status, f.Deadline, f.Code
 		i.outputs, i.err = s.keep(&f.Outputs), s.keep(&f.Error)
+		if f.Inputs.given {
+			i.inputs = s.keep(&f.Inputs)
+		}
 		phase := Leaving
 		if f.Phase == Called {
 			phase = Called

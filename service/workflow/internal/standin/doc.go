@@ -35,8 +35,10 @@ type Made struct {
 }
 
 // For works out the shapes of what a definition reads.
-func For(d *definition.Definition) *Made {
+// With otherwise the values that are compared with a word are not that word.
+func For(d *definition.Definition, otherwise bool) *Made {
 	r := newReader(d)
+	r.otherwise = otherwise
 	for range passes {
 		r.pass()
 	}

@@ -94,9 +94,9 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 		case "datedifference":
 			want(arg(1), date)
 		case "converttimezone", "convertfromutc", "converttoutc":
-			compared(arg(1), []*shape{fixed("UTC")})
+			named(arg(1), "UTC")
 			if f == "converttimezone" {
-				compared(arg(2), []*shape{fixed("UTC")})
+				named(arg(2), "UTC")
 			}
 		case "adddays", "addhours", "addminutes", "addseconds", "addtotime", "subtractfromtime":
 			want(arg(1), number)
@@ -111,10 +111,10 @@ func (r *reader) call(f string, args [][]*shape) []*shape {
 	}
 	switch f {
 	case "equals":
-		compared(arg(0), arg(1))
+		r.compared(arg(0), arg(1))
 		return made(truth)
 	case "greater", "greaterorequals", "less", "lessorequals":
-		ordered(f, arg(0), arg(1))
+		r.ordered(f, arg(0), arg(1))
 		return made(truth)
 	case "not", "and", "or":
 		for _, a := range args {
@@ -413,7 +413,10 @@ func splits(all, by []*shape) []*shape {
 }
 
 // compared notes that values are asked to be the same.
-func compared(a, b []*shape) {
+func (r *reader) compared(a, b []*shape) {
+	if r.otherwise {
+		return
+	}
 	a, b = under(a), under(b)
 	one := func(all, others []*shape) {
 		for _, s := range all {
@@ -432,6 +435,15 @@ func compared(a, b []*shape) {
 	one(b, a)
 }
 
+// named notes that values are asked to be a word that is known.
+func named(all []*shape, word string) {
+	for _, s := range under(all) {
+		if !s.given && !s.kept {
+			s.words = appendOnce(s.words, word)
+		}
+	}
+}
+
 // likes reports whether a shape is already asked to be the same as another.
 func (s *shape) likes(other *shape) bool {
 	for hops := 0; s != nil && hops < depthMost; hops++ {
@@ -444,9 +456,9 @@ func (s *shape) likes(other *shape) bool {
 }
 
 // ordered notes that a value is asked to be more or less than another.
-func ordered(f string, a, b []*shape) {
+func (r *reader) ordered(f string, a, b []*shape) {
 	step := int64(1)
-	if strings.HasPrefix(f, "less") {
+	if strings.HasPrefix(f, "less") != r.otherwise {
 		step = -1
 	}
 	one := func(all, others []*shape, step int64) {

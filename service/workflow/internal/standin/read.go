@@ -28,6 +28,7 @@ type reader struct {
 	named      []string            // the parameters that are made up
 	loops      map[string][]*shape // what a Foreach goes over
 	item       [][]*shape          // what item() means
+	otherwise  bool
 }
 
 func newReader(d *definition.Definition) *reader {
@@ -113,7 +114,7 @@ func (r *reader) action(a *definition.Action) {
 	case "Switch":
 		on := r.value(a.Expression)
 		for _, c := range a.Cases {
-			compared(on, r.value(c.Value))
+			r.compared(on, r.value(c.Value))
 		}
 	case "Compose":
 		r.composed[key] = r.value(a.Inputs)

@@ -114,7 +114,7 @@ type Limits struct {
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
 	Steps: 64, Looks: 2_000, LookItems: 100, KeysKept: 400,
-	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 30 * time.Second,
+	LookTime: 2 * time.Minute, LookWait: 30 * time.Second, LookEvery: 10 * time.Second,
 	Reply: 2 * time.Minute, StandardReply: 225 * time.Second, CallTime: time.Minute, SettleTime: 30 * time.Second, Pause: 2 * time.Second,
 	BatchMessages: 8_000, BatchBytes: 16 << 20, MessageBytes: 1 << 20,
 }

@@ -474,7 +474,7 @@ func stage(t *testing.T, f func(e *estate, m *Manager, o *outside)) {
 
 func (e *estate) start(ctx context.Context, o *outside) (*Manager, func()) {
 	n := uint64(0)
-	m := New(Options{Host: e, Connectors: o, Logger: slog.New(slog.DiscardHandler), Random: func() uint64 { e.mu.Lock(); defer e.mu.Unlock(); n += 1000; return n + uint64(e.points)<<20 },
+	m := New(Options{Host: e, Connectors: o, Limits: Limits{LookEvery: time.Second}, Logger: slog.New(slog.DiscardHandler), Random: func() uint64 { e.mu.Lock(); defer e.mu.Unlock(); n += 1000; return n + uint64(e.points)<<20 },
 		Callback: func(v host.View, trigger string) string {
 			return "https://" + e.Owner().Location + "/" + v.Name + "/" + trigger
 		}})

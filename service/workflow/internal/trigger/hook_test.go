@@ -73,6 +73,11 @@ func TestSubscriptions(t *testing.T) {
 		m.Moved()
 		after(time.Hour)
 		expect(t, o.told(), "")
+		if err := m.Reset(context.Background(), "a", "h"); err != nil {
+			t.Error(err)
+		}
+		after(time.Second)
+		expect(t, o.told(), "unsubscribe https://east/a/h at /subscriptions/1; subscribe https://east/a/h, https://east/a/h")
 		e.set("a", func(f *flow) { f.view.Disabled = true })
 		after(time.Second)
 		expect(t, o.told(), "unsubscribe https://east/a/h at /subscriptions/1")

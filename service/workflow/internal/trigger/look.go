@@ -73,8 +73,11 @@ func (w *watch) look(d *declared, mem *memory) (time.Time, error) {
 	if regular := w.nextLook(rule, 0); seen.Status == statusNothing && rule != nil && !regular.IsZero() && regular.After(next) {
 		next = regular // who has nothing asks for a pause, not for an earlier look
 	}
-	if seen.More {
+	switch {
+	case seen.More:
 		next = w.clock()
+	case rule == nil && len(seen.Items) == 0 && seen.After == 0 && w.clock().Sub(w.looked) < lookPause:
+		next = w.looked.Add(w.t.m.limits.LookEvery) // it does not wait for something to be there
 	}
 	err = w.accept(ctx, d, mem, in, seen, next)
 	if errors.Is(err, errStuck) {

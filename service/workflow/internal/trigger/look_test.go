@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,6 +49,38 @@ func TestLooks(t *testing.T) {
 		expect(t, strings.Join(seen, " "), "0: 0:1 7:2 60:2")
 		expect(t, e.bodies("a"), "a b c")
 		expect(t, e.notes("a"), "Skipped OK, Skipped Accepted")
+	})
+}
+
+// A trigger without a recurrence looks again at once when its looks wait for something
+// to be there, and after a while when they do not.
+func TestLooksWithoutARecurrence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newEstate(t)
+		var waits atomic.Bool
+		var looks atomic.Int64
+		waits.Store(true)
+		o := &outside{e: e, looks: func(w *connector.Watch) connector.Found {
+			if looks.Add(1); waits.Load() {
+				time.Sleep(w.Wait)
+			}
+			return connector.Found{}
+		}}
+		ctx, cancel := context.WithCancel(context.Background())
+		wait := New(Options{Host: e, Connectors: o}).Start(ctx)
+		e.gain("east")
+		e.put("w", pushed)
+		after(5*time.Minute + time.Second)
+		if n := looks.Swap(0); n != 11 {
+			t.Errorf("%d looks of half a minute", n)
+		}
+		waits.Store(false)
+		after(5 * time.Minute)
+		if n := looks.Load(); n < 27 || n > 31 {
+			t.Errorf("%d looks that do not wait", n)
+		}
+		cancel()
+		wait()
 	})
 }
 

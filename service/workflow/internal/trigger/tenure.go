@@ -25,6 +25,8 @@ type tenure struct {
 	began time.Time
 	wait  sync.WaitGroup
 	poked chan struct{}
+	// unread are workflows whose triggers cannot be read, and why; the loop's own.
+	unread map[string]string
 
 	adopting sync.Mutex // one workflow is adopted at a time
 
@@ -36,7 +38,7 @@ type tenure struct {
 }
 
 func newTenure(m *Manager, ctx context.Context) *tenure {
-	return &tenure{m: m, ctx: ctx, owner: m.Host.Owner(), began: m.Now(), poked: make(chan struct{}, 1), watches: map[key]*watch{}, known: map[string]host.View{},
+	return &tenure{m: m, ctx: ctx, owner: m.Host.Owner(), began: m.Now(), poked: make(chan struct{}, 1), unread: map[string]string{}, watches: map[key]*watch{}, known: map[string]host.View{},
 		steps: lane{free: m.limits.Steps}, looks: lane{free: m.limits.Looks}}
 }
 
@@ -82,9 +84,12 @@ func (t *tenure) align() (again bool) {
 	there := map[string]bool{}
 	for _, v := range t.m.Host.Workflows() {
 		there[v.Name] = true
-		if err := t.adopt(v); err != nil {
-			t.m.log.Warn("the triggers of a workflow cannot be read; they stay as they were", "workflow", v.Name, "error", fault.Detail(err))
-			again = true
+		err := t.adopt(v)
+		if again = again || err != nil; err == nil {
+			delete(t.unread, v.Name)
+		} else if why := fault.Detail(err); t.unread[v.Name] != why { // once, while it is the same
+			t.unread[v.Name] = why
+			t.m.log.Warn("the triggers of a workflow cannot be read; they stay as they were", "workflow", v.Name, "error", why)
 		}
 		if t.release(); t.ctx.Err() != nil {
 			return false
