@@ -230,3 +230,65 @@ func call(t *testing.T, subscription string, at *place) {
 		t.Fatalf("the call back is answered %s: %s", answer.Status, body)
 	}
 }
+
+// TestWhatMustNotBeRepeatedWaitsForAPerson: a call whose end nobody knows after a switch, of
+// an action that must not be repeated, is held; a person has it made again, or says how it
+// was answered.
+func TestWhatMustNotBeRepeatedWaitsForAPerson(t *testing.T) {
+	o := newOutside(t)
+	careful := o.answering("careful", "/slow")
+	act := careful["properties"].(map[string]any)["definition"].(map[string]any)["actions"].(map[string]any)["Act"].(map[string]any)
+	act["metadata"] = map[string]any{"weir.idempotent": false}
+	west, east := twoLocations(t, map[string]any{
+		"mode": "sync", "units": []string{DefaultScope.String()}, "before": func(west *place) { west.deploy(t, careful) },
+	})
+	west.order(t, "careful", "again")
+	west.order(t, "careful", "answered")
+	o.await(t, "/slow", 2)
+	if err := west.ask(t.Context(), "POST", groupPath+"/switch", map[string]any{"to": "east"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	names := func() map[string]string { // of runs, by tracking id
+		var runs struct {
+			Value []struct {
+				Name       string
+				Properties struct {
+					Correlation struct{ ClientTrackingID string }
+				}
+			}
+		}
+		if err := east.ask(t.Context(), "GET", DefaultScope.String()+"/providers/Microsoft.Logic/workflows/careful/runs?api-version=2016-06-01", nil, &runs); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]string{}
+		for _, r := range runs.Value {
+			all[r.Properties.Correlation.ClientTrackingID] = r.Name
+		}
+		return all
+	}()
+	decide := func(order string, body any) error {
+		return east.ask(t.Context(), "POST", DefaultScope.String()+"/providers/Microsoft.Logic/workflows/careful/runs/"+names[order]+"/actions/Act/repeat?api-version=2016-06-01", body, nil)
+	}
+	until(t, func() string { return "a person to be asked" }, func() bool {
+		return decide("answered", map[string]any{"answer": map[string]any{"statusCode": 200, "body": map[string]any{"paid": true}}}) == nil
+	})
+	until(t, func() string { return fmt.Sprintf("the answered run to end: %v", east.tracked(t, "careful")) }, func() bool {
+		return east.tracked(t, "careful")["answered"] == "Succeeded"
+	})
+	if calls, _ := o.came("/slow"); calls != 2 {
+		t.Errorf("it was called %d times before anybody said so", calls)
+	}
+	if err := decide("answered", nil); err == nil {
+		t.Error("something is decided about twice")
+	}
+	o.free()
+	if err := decide("again", map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() string { return fmt.Sprintf("the repeated run to end: %v", east.tracked(t, "careful")) }, func() bool {
+		return east.tracked(t, "careful")["again"] == "Succeeded"
+	})
+	if calls, keys := o.came("/slow"); calls != 3 || keys != 2 {
+		t.Errorf("/slow was called %d times with %d keys", calls, keys)
+	}
+}
