@@ -61,3 +61,21 @@ func TestTheOrderFlowEndsEveryOrderOnce(t *testing.T) {
 		}
 	}
 }
+
+// The example is the flow that the demonstration plays.
+func TestTheExampleIsTheFlow(t *testing.T) {
+	for _, name := range []string{"take.json", "bill.json"} {
+		played, err := os.ReadFile(filepath.Join("../../operate/demo/estate", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := os.ReadFile(filepath.Join("../../examples/orders/workflows", name))
+		if err != nil || !bytes.Equal(played, shown) {
+			t.Errorf("%s of the example is another one (%v)", name, err)
+		}
+	}
+	out, err := exec.Command(servertest.Binary(t), "workflow", "validate", "../../examples/orders", "--json").CombinedOutput()
+	if err != nil || bytes.Count(out, []byte(`"valid": true`))+bytes.Count(out, []byte(`"valid":true`)) < 4 {
+		t.Errorf("the definitions of the example are not valid: %v\n%s", err, out)
+	}
+}

@@ -171,14 +171,28 @@ func (q *request) resources(scope resource.ID) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	whole := q.expands(expandWhole)
 	docs = slices.DeleteFunc(docs, func(d resource.Document) bool {
 		t, known := q.o.Registry.Types().Lookup(d.Type())
-		return d.ID.IsScope() || !known || (t.Extension || t.Parent() != "") && !filter.names(d.Type())
+		return d.ID.IsScope() || !known || !whole && (t.Extension || t.Parent() != "") && !filter.names(d.Type())
 	})
 	if docs, err = q.visible("Microsoft.Resources/subscriptions/resources/read", scope, docs); err != nil {
 		return reply{}, err
 	}
+	if whole {
+		docs = slices.DeleteFunc(docs, func(d resource.Document) bool { return !q.allows(d.Type()+"/read", d.ID) })
+		return q.page(docs, nil)
+	}
 	return q.page(docs, q.brief)
+}
+
+// expandWhole asks for all that lies in a scope, at any depth, each as it would be shown
+// alone: what who compares locations needs. Azure has no word for it.
+const expandWhole = "whole"
+
+// expands reports whether the request's $expand has a word.
+func (q *request) expands(word string) bool {
+	return slices.ContainsFunc(strings.Split(q.URL.Query().Get("$expand"), ","), func(one string) bool { return strings.EqualFold(strings.TrimSpace(one), word) })
 }
 
 // brief is a resource in the list of all: without its properties, and with what $expand

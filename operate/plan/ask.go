@@ -138,7 +138,7 @@ func (p *place) list(ctx context.Context, subscription string) ([]core.Document,
 		return nil, errors.New("it does not say where its resources are")
 	}
 	var all []core.Document
-	at := subscription + "/resources"
+	at := subscription + "/resources?%24expand=whole"
 	for range pagesMax {
 		var page struct {
 			Value []struct {

@@ -104,9 +104,16 @@ func (f *fake) page(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Sscan(r.URL.Query().Get("$skip"), &skip)
 	end := min(skip+2, len(f.documents))
 	if end < len(f.documents) {
-		next = fmt.Sprintf("http://inside.invalid%s?%%24skip=%d", r.URL.Path, end)
+		next = fmt.Sprintf("http://inside.invalid%s?%%24expand=whole&%%24skip=%d", r.URL.Path, end)
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"value": f.documents[skip:end], "nextLink": next})
+	shown := f.documents[skip:end]
+	if r.URL.Query().Get("$expand") != "whole" { // as ARM lists them
+		shown = nil
+		for _, d := range f.documents[skip:end] {
+			shown = append(shown, map[string]any{"id": d["id"], "type": d["type"], "name": d["name"]})
+		}
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"value": shown, "nextLink": next})
 }
 
 func (f *fake) location() groups.Location {

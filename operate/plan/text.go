@@ -110,7 +110,7 @@ func (p *page) workflows(all []core.WorkflowLine) {
 	for _, w := range all[:min(len(all), workflowsShown)] {
 		role := w.Role
 		if w.Share != "" {
-			role += ", share " + w.Share
+			role = strings.TrimPrefix(role+", share "+w.Share, ", ")
 		}
 		rows = append(rows, []string{w.Name, dash(w.Group), dash(w.Source), dash(role), dash(w.Active), dash(w.Standby), w.Moved})
 	}

@@ -178,7 +178,7 @@ func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, e
 			return false, err
 		}
 		for _, b := range begun {
-			key := comingOf(b.Trigger, b.Given)
+			key := comingOf(b.Trigger, b.Tracking, b.Given)
 			names[key] = append(names[key], b.Run)
 		}
 		c[body.Workflow] = names
@@ -187,7 +187,7 @@ func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, e
 	if err != nil {
 		return false, err
 	}
-	key := comingOf(body.Trigger, o)
+	key := comingOf(body.Trigger, body.Tracking, o)
 	if i := slices.Index(names[key], body.Name); i >= 0 { // an earlier call brought it
 		names[key] = slices.Delete(names[key], i, i+1)
 		return false, nil
@@ -200,12 +200,26 @@ func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, e
 }
 
 // comingOf is a trigger with what it gave, without when and under which name. A message is
-// known by its id: how often and under which number it was delivered is of a location.
-func comingOf(trigger string, o *expression.Object) string {
+// known by its id: how often and under which number it was delivered is of a location. A
+// request is the same when its sender tracks it by the same id: one without an id of its
+// own is never taken for another. Headers say how something came, not what.
+func comingOf(trigger, tracking string, o *expression.Object) string {
 	key := append([]byte(trigger), 0)
 	outputs, _ := o.Get("outputs")
 	if id, ok := messageOf(outputs); ok {
 		return string(key) + id
+	}
+	if given, ok := outputs.(*expression.Object); ok {
+		_, answered := given.Get("statusCode")
+		bare := expression.NewObject()
+		for _, m := range given.Members {
+			if m.Name != "headers" {
+				bare = bare.With(m.Name, m.Value)
+			} else if !answered {
+				bare = bare.With("tracking", tracking)
+			}
+		}
+		outputs = bare
 	}
 	scheduled, _ := o.Get("scheduledTime")
 	key = append(expression.AppendJSON(key, outputs), 0)

@@ -261,18 +261,24 @@ func TestWhatIsTheSameComing(t *testing.T) {
 	message := func(id string, sequence int64) *expression.Object {
 		return expression.NewObject("outputs", expression.NewObject("body", []any{expression.NewObject("messageId", id, "sequenceNumber", sequence)}))
 	}
-	if comingOf("t", message("a", 1)) != comingOf("t", message("a", 2)) {
+	if comingOf("t", "x", message("a", 1)) != comingOf("t", "y", message("a", 2)) {
 		t.Error("a message that was brought back is another one")
 	}
 	for _, other := range []*expression.Object{message("b", 1), expression.NewObject("outputs", expression.NewObject("body", "a")), expression.NewObject()} {
-		if comingOf("t", message("a", 1)) == comingOf("t", other) {
+		if comingOf("t", "x", message("a", 1)) == comingOf("t", "x", other) {
 			t.Errorf("%v is the same as a message", other)
 		}
 	}
 	at := func(when string) *expression.Object {
 		return expression.NewObject("outputs", nil, "scheduledTime", when)
 	}
-	if comingOf("t", at("1")) == comingOf("t", at("2")) || comingOf("t", at("1")) == comingOf("u", at("1")) {
+	if comingOf("t", "", at("1")) == comingOf("t", "", at("2")) || comingOf("t", "", at("1")) == comingOf("u", "", at("1")) || comingOf("t", "x", at("1")) != comingOf("t", "y", at("1")) {
 		t.Error("two times, or two triggers, are the same")
+	}
+	request := func(host string) *expression.Object {
+		return expression.NewObject("outputs", expression.NewObject("headers", expression.NewObject("Host", host), "body", "order"))
+	}
+	if comingOf("t", "mine", request("west")) != comingOf("t", "mine", request("east")) || comingOf("t", "mine", request("west")) == comingOf("t", "yours", request("west")) {
+		t.Error("requests are not told by what their senders track them by")
 	}
 }

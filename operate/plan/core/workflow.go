@@ -65,6 +65,9 @@ type WorkflowNeed struct {
 // What needs are looked for.
 const (
 	needConnection = "connection"
+	needProvider   = "serviceProvider"
+	needFunction   = "function"
+	needManagement = "apiManagement"
 	needSetting    = "setting"
 	needIdentity   = "identity"
 )

@@ -50,7 +50,7 @@ func cleanFlows() Facts {
 			{ID: flowsA + logic + "read", Role: activeActive, Triggers: []Trigger{{Name: "in", Type: "ServiceProvider", Source: FromQueue, Sessions: true}}},
 			{ID: flowsA + logic + "take", Role: activePassive, Triggers: []Trigger{{Name: "files", Type: "ApiConnection", Source: FromCursor, What: "files of /in"}}, Needs: []WorkflowNeed{{Kind: needConnection, Name: "sftp", ID: sftp, Where: "triggers.files"}}},
 			{ID: flowsA + logic + "order", Triggers: []Trigger{{Name: "manual", Type: "Request", Source: FromCall}}},
-			{ID: shop + "/workflows/sell", Site: shop, Triggers: []Trigger{{Name: "hook", Type: "HttpWebhook", Source: FromHook, What: "https://shop"}}, Needs: []WorkflowNeed{{Kind: needSetting, Name: "ShopKey", Where: "actions.sell"}}},
+			{ID: shop + "/workflows/sell", Site: shop, Triggers: []Trigger{{Name: "hook", Type: "HttpWebhook", Source: FromHook, What: "https://shop"}}, Needs: []WorkflowNeed{{Kind: needSetting, Name: "ShopKey", Where: "actions.sell"}, {Kind: needProvider, Name: "bus", Where: "actions.sell"}}},
 			{ID: flowsB + logic + "nightly", Share: "2/2", Triggers: []Trigger{{Name: "at", Type: "Recurrence", Source: FromClock, What: "every hour"}}},
 			{ID: flowsB + logic + "read", Role: activeActive, Triggers: []Trigger{{Name: "in", Type: "ServiceProvider", Source: FromQueue, Sessions: true}}},
 		} {
@@ -61,7 +61,8 @@ func cleanFlows() Facts {
 		p.Documents = append(p.Documents,
 			Document{ID: sftp, Type: "Microsoft.Web/connections", Name: "sftp", Properties: map[string]any{"of": p.Name}},
 			Document{ID: shop, Type: "Microsoft.Web/sites", Name: "shop", Properties: map[string]any{}},
-			Document{ID: shop + "/config/appsettings", Type: "Microsoft.Web/sites/config", Name: "appsettings", Properties: map[string]any{"names": []any{"SHOPKEY"}}})
+			Document{ID: shop + "/config/appsettings", Type: "Microsoft.Web/sites/config", Name: "appsettings", Properties: map[string]any{"names": []any{"SHOPKEY"}}},
+			Document{ID: shop + "/config/connections", Type: "Microsoft.Web/sites/config", Name: "connections", Properties: map[string]any{"content": map[string]any{"serviceProviderConnections": map[string]any{"bus": map[string]any{"of": p.Name}}}}})
 	}
 	for _, d := range f.Drills.Records[:2] {
 		d.Group, d.Config = "mirrored", "c2"
@@ -126,6 +127,7 @@ func workflowDefects() []defect {
 		{"endpoint-differs", func(_ *Facts, _, east *Place) { east.group()["endpoint"] = "https://other.example.com" }, nil, cleanFlows},
 		{"taken-and-lost", flow(flowsA+logic+"take", func(w *Workflow) { w.Triggers[0].Takes = true }), nil, cleanFlows},
 		{"connection-missing", func(_ *Facts, _, east *Place) { east.drop("sftp", "Microsoft.Web/connections") }, nil, cleanFlows},
+		{"connection-missing", func(_ *Facts, _, east *Place) { east.drop("connections", "Microsoft.Web/sites/config") }, nil, cleanFlows},
 		{"setting-missing", func(_ *Facts, _, east *Place) {
 			east.document(shop + "/config/appsettings").Properties["names"] = []any{"Other"}
 		}, nil, cleanFlows},

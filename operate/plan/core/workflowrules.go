@@ -181,11 +181,11 @@ func workflowRules() []Rule {
 				}
 			}),
 		},
-		missing("connection-missing", needConnection, "A location lacks a connection that a workflow needs",
-			"Declare the connection {need} in {location}, with that location's own address and credentials: \"weir deploy --server {url} FILE\". Connections are not copied."),
-		missing("setting-missing", needSetting, "A location lacks a setting that a workflow needs",
+		missing("connection-missing", "connection", []string{needConnection, needProvider, needFunction, needManagement}, "A location lacks a connection that a workflow needs",
+			"Declare the connection {need} in {location} (Microsoft.Web/connections, or in Microsoft.Web/sites/config, connections), with that location's own address and credentials: \"weir deploy --server {url} FILE\". Connections are not copied."),
+		missing("setting-missing", needSetting, []string{needSetting}, "A location lacks a setting that a workflow needs",
 			"Declare the app setting {need} in {location} (Microsoft.Web/sites/config, appsettings): \"weir deploy --server {url} FILE\". Settings are not copied."),
-		missing("identity-missing", needIdentity, "A location lacks an identity that a workflow acts as",
+		missing("identity-missing", needIdentity, []string{needIdentity}, "A location lacks an identity that a workflow acts as",
 			"Declare the identity {need} in {location}, or list its scope in access of {group} so that it is copied: \"weir deploy FILE\"."),
 	}
 }
@@ -289,7 +289,7 @@ func twinless(e *estate) (all []Finding) {
 }
 
 // missing is a rule about something that each location must have for itself.
-func missing(id, kind, title, fix string) Rule {
+func missing(id, what string, kinds []string, title, fix string) Rule {
 	return Rule{
 		ID: id, Severity: Error, Title: title, Needs: []need{needDocuments}, Fix: fix,
 		check: grouped(func(_ *estate, w placed, say say) {
@@ -297,12 +297,12 @@ func missing(id, kind, title, fix string) Rule {
 				return
 			}
 			for _, n := range w.Needs {
-				if n.Kind != kind {
+				if !slices.Contains(kinds, n.Kind) {
 					continue
 				}
 				for i := range w.group.sides {
 					if p := w.group.sides[i].place; p.documented() && !p.has(w, n) {
-						say(fmt.Sprintf("%s needs the %s %s (%s), which is not declared in %s", w.describe(), kind, n.Name, n.Where, p.Name), "need", n.Name, "location", p.Name)
+						say(fmt.Sprintf("%s needs the %s %s (%s), which is not declared in %s", w.describe(), what, n.Name, n.Where, p.Name), "need", n.Name, "location", p.Name)
 					}
 				}
 			}
@@ -319,7 +319,28 @@ func (p *Place) has(w placed, n WorkflowNeed) bool {
 		}
 		return d != nil && (d.Properties["names"] == nil || slices.ContainsFunc(d.texts("names"), func(name string) bool { return strings.EqualFold(name, n.Name) }))
 	}
+	if n.ID == "" && w.Site != "" && n.Kind != needIdentity {
+		return p.connects(w.Site, n.Name)
+	}
 	return n.ID == "" || p.document(n.ID) != nil
+}
+
+// connects reports whether a site has a connection by a name in a location: its
+// configuration there says so, or, where that says nothing of connections, the site itself.
+func (p *Place) connects(site, name string) bool {
+	var said any
+	if d := p.document(site + "/config/connections"); d != nil {
+		said = d.Properties["content"]
+	} else if d := p.document(site); d != nil {
+		said = d.Properties["connections"]
+	}
+	kinds, _ := said.(map[string]any)
+	for _, list := range kinds {
+		if names, ok := list.(map[string]any); ok && names[name] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unit is the id that a group would name to have a workflow move with it.
