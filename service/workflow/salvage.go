@@ -19,6 +19,7 @@ const (
 	verdictKept    = "kept"         // the run had ended: its history is here
 	verdictAnew    = "begun anew"   // the version it was of is not here: it began again with the present one
 	verdictAgain   = "came again"   // what began it has come here since, and began another
+	verdictLooked  = "looked for"   // it was found by a trigger that looks here with the memory from before
 	verdictNoPlace = "no place"     // its workflow is not here any more, or can not take it
 	verdictThere   = "goes on here" // the run was here already, and has gone on
 	verdictNothing = "nothing to do"
@@ -82,12 +83,12 @@ func salvage(ctx context.Context, h *host.Host, came comings, resent bool, rows 
 			return nil, fault.Wrap(fault.Invalid, err, "Row %d of the tail is not understood.", rows[i].Number)
 		}
 		if !body.Ended && !resent {
-			again, err := came.take(ctx, h, body)
+			verdict, err := came.judge(ctx, h, body)
 			if err != nil {
 				return nil, err
 			}
-			if again {
-				rows[i].Verdict = verdictAgain
+			if verdict != "" {
+				rows[i].Verdict = verdict
 				continue
 			}
 		}
@@ -168,6 +169,51 @@ func triggerOf(a ledger.Adopted) (*expression.Object, error) {
 // stands for one run of it.
 type comings map[string]map[string][]string
 
+// judge says why a run is not brought back, which goes by what began it; empty: it is.
+func (c comings) judge(ctx context.Context, h *host.Host, body tailBody) (verdict string, err error) {
+	looks, err := lookedFor(ctx, h, body)
+	if err != nil || looks {
+		return verdictLooked, err
+	}
+	again, err := c.take(ctx, h, body)
+	if again {
+		verdict = verdictAgain
+	}
+	return verdict, err
+}
+
+// lookedFor reports whether a run began with something that a trigger found by itself. Here
+// that trigger goes on with the memory from before, and finds it again. A message is
+// different: whoever took it may have had it removed, and it has an id to be known by.
+func lookedFor(ctx context.Context, h *host.Host, body tailBody) (bool, error) {
+	plan, _, err := h.Plan(ctx, body.Workflow, body.Version)
+	if fault.Is(err, fault.NotFound) {
+		plan, _, err = h.Plan(ctx, body.Workflow, "")
+	}
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, t := range plan.Definition.Triggers {
+		if t.Name != body.Trigger || !slices.Contains(looking, t.Type) {
+			continue
+		}
+		o, err := triggerOf(body.Adopted)
+		if err != nil {
+			return false, err
+		}
+		outputs, _ := o.Get("outputs")
+		_, message := messageOf(outputs)
+		return !message, nil
+	}
+	return false, nil
+}
+
+// looking are the types of triggers that look for something.
+var looking = []string{"Http", "ApiConnection", "OpenApiConnection", "ApiManagement", "ServiceProvider"}
+
 // take reports whether what began a run has come here as well.
 func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, error) {
 	names, known := c[body.Workflow]
@@ -221,9 +267,10 @@ func comingOf(trigger, tracking string, o *expression.Object) string {
 		}
 		outputs = bare
 	}
-	scheduled, _ := o.Get("scheduledTime")
-	key = append(expression.AppendJSON(key, outputs), 0)
-	return string(expression.AppendJSON(key, scheduled))
+	if scheduled, ok := o.Get("scheduledTime"); ok {
+		return string(expression.AppendJSON(key, scheduled))
+	}
+	return string(expression.AppendJSON(key, outputs))
 }
 
 // messageOf gives the id of the message that a trigger gave, if it gave one.
