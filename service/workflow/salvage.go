@@ -195,7 +195,9 @@ func (c comings) leave(ctx context.Context, h *host.Host, body tailBody) (string
 			return verdictLooked, nil
 		}
 	case memoryItems:
-		if time.Since(since) < 2*every+lookPatience {
+		// A message may have been removed by whoever took it, and has an id to be known by.
+		outputs, _ := trigger.Get("outputs")
+		if _, message := messageOf(outputs); !message && time.Since(since) < 2*every+lookPatience {
 			return verdictLooked, nil
 		}
 	}
@@ -294,9 +296,10 @@ func comingOf(trigger, tracking string, o *expression.Object) string {
 		}
 		outputs = bare
 	}
-	scheduled, _ := o.Get("scheduledTime")
-	key = append(expression.AppendJSON(key, outputs), 0)
-	return string(expression.AppendJSON(key, scheduled))
+	if scheduled, ok := o.Get("scheduledTime"); ok { // a time is done once, whatever came of it
+		return string(expression.AppendJSON(key, scheduled))
+	}
+	return string(expression.AppendJSON(key, outputs))
 }
 
 // messageOf gives the id of the message that a trigger gave, if it gave one.

@@ -334,3 +334,39 @@ func TestWhatATriggerFindsAgainIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsLookedForIsNotBroughtBack: a trigger that looks has here the memory from before
+// the histories parted, and finds the same again. Messages go by their ids.
+func TestWhatIsLookedForIsNotBroughtBack(t *testing.T) {
+	lost, present := newSeat(t, "west"), newSeat(t, "east")
+	looking := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`,
+		`{"type": "Http", "recurrence": {"frequency": "Day", "interval": 1}, "inputs": {"method": "GET", "uri": "https://shop.example/new"}}`, 1)
+	for _, s := range []*seat{lost, present} {
+		err := s.Put(patience(t), host.Declared{Name: "looks", ID: "/g/looks", Version: "v1", Definition: []byte(looking + slow + "}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	parted := lost.unit.Position()
+	lost.partner.hold = make(chan struct{})
+	item, _ := lost.fire(t, "looks", "1")
+	<-lost.partner.heard
+	names, err := lost.Fire(patience(t), host.Firing{Workflow: "looks", Trigger: "in", Tracking: []string{"m"}, Outputs: []*expression.Object{
+		expression.NewObject("body", expression.NewObject("messageId", "m1", "sequenceNumber", int64(7))),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-lost.partner.heard
+	got, err := salvage(patience(t), present.Host, comings{}, false, lost.tail(t, parted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts := map[string]string{}
+	for _, r := range got {
+		verdicts[r.MessageID] = r.Verdict
+	}
+	if verdicts[item] != verdictLooked || verdicts[names[0]] != verdictGoesOn {
+		t.Errorf("the item: %q, the message: %q", verdicts[item], verdicts[names[0]])
+	}
+}
