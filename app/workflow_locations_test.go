@@ -212,6 +212,9 @@ func TestARunGoesOnInTheOtherLocation(t *testing.T) {
 	}
 }
 
+// routerURL is the endpoint of a group: nobody is there, tests call a location itself.
+const routerURL = "https://router.example:8443"
+
 // call calls what is in a subscription, at a location.
 func call(t *testing.T, subscription string, at *place) {
 	t.Helper()
@@ -219,9 +222,7 @@ func call(t *testing.T, subscription string, at *place) {
 	if err := json.Unmarshal([]byte(subscription), &said); err != nil || said.URL == "" {
 		t.Fatalf("a subscription without a URL: %s", subscription)
 	}
-	rest := said.URL[strings.Index(said.URL, "://")+3:]
-	url := "http://" + at.Addrs()["http"] + rest[strings.IndexByte(rest, '/'):]
-	answer, err := http.Post(url, "application/json", strings.NewReader(`{"done": true}`))
+	answer, err := http.Post(at.instead(said.URL), "application/json", strings.NewReader(`{"done": true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,8 +241,13 @@ func TestWhatMustNotBeRepeatedWaitsForAPerson(t *testing.T) {
 	act := careful["properties"].(map[string]any)["definition"].(map[string]any)["actions"].(map[string]any)["Act"].(map[string]any)
 	act["metadata"] = map[string]any{"weir.idempotent": false}
 	west, east := twoLocations(t, map[string]any{
-		"mode": "sync", "units": []string{DefaultScope.String()}, "before": func(west *place) { west.deploy(t, careful) },
+		"mode": "sync", "units": []string{DefaultScope.String()}, "endpoint": routerURL, "before": func(west *place) { west.deploy(t, careful) },
 	})
+	// Addresses that are given away lead to the router, and are the same wherever one asks.
+	given := west.callback(t, "careful")
+	if !strings.HasPrefix(given, routerURL+"/") {
+		t.Errorf("a callback URL of west leads to %s", given)
+	}
 	west.order(t, "careful", "again")
 	west.order(t, "careful", "answered")
 	o.await(t, "/slow", 2)
@@ -277,6 +283,9 @@ func TestWhatMustNotBeRepeatedWaitsForAPerson(t *testing.T) {
 	})
 	if calls, _ := o.came("/slow"); calls != 2 {
 		t.Errorf("it was called %d times before anybody said so", calls)
+	}
+	if now := east.callback(t, "careful"); now != given {
+		t.Errorf("east gives another callback URL than west did:\n%s\n%s", now, given)
 	}
 	if err := decide("answered", nil); err == nil {
 		t.Error("something is decided about twice")

@@ -23,15 +23,27 @@ func (o *outside) answering(name, path string) map[string]any {
 	return document("Microsoft.Logic/workflows", name, map[string]any{"definition": d})
 }
 
-// order calls a workflow at this location with an order.
-func (p *place) order(t *testing.T, workflow, order string) {
+// callback is the callback URL of a workflow, as this location gives it.
+func (p *place) callback(t *testing.T, workflow string) string {
 	t.Helper()
 	var to struct{ Value string }
 	path := DefaultScope.String() + "/providers/Microsoft.Logic/workflows/" + workflow + "/triggers/manual/listCallbackUrl?api-version=2016-06-01"
 	if err := p.ask(t.Context(), "POST", path, nil, &to); err != nil || to.Value == "" {
 		t.Fatalf("where to call %s: %q, %v", workflow, to.Value, err)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "POST", to.Value, strings.NewReader(fmt.Sprintf(`{"order": %q}`, order)))
+	return to.Value
+}
+
+// instead is a callback URL at this location's own door.
+func (p *place) instead(address string) string {
+	rest := address[strings.Index(address, "://")+3:]
+	return "http://" + p.Addrs()["http"] + rest[strings.IndexByte(rest, '/'):]
+}
+
+// order calls a workflow at this location with an order.
+func (p *place) order(t *testing.T, workflow, order string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "POST", p.instead(p.callback(t, workflow)), strings.NewReader(fmt.Sprintf(`{"order": %q}`, order)))
 	if err != nil {
 		t.Fatal(err)
 	}
