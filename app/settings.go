@@ -55,6 +55,8 @@ type Options struct {
 	// ScriptWorker is the command line of a process that runs the scripts of workflows and
 	// can be killed; empty: they run in this process.
 	ScriptWorker []string
+	// WorkflowFiles are the directories in which workflows may use files; none: any but Data.
+	WorkflowFiles []string
 
 	// Talk is where a person reads what to do next; nil: nowhere.
 	Talk io.Writer
@@ -155,5 +157,6 @@ func Settings(o *Options) *settings.Set {
 	g.Choice(&o.LogLevel, "log-level", []string{"debug", "info", "warn", "error"}, "Least severe log that is written.")
 	g.Bool(&o.Pprof, "pprof", "Offer Go profiles at /debug/pprof/ to who has the administration token.")
 	g.Duration(&o.Drain, "drain", "How long an orderly end may take; what is left then ends as in a crash, which loses nothing acknowledged.")
+	g.Strings(&o.WorkflowFiles, "workflow-files", "DIR", "Directories in which file system connections of workflows may lie. Not given: any but this node's own --data.")
 	return set
 }
