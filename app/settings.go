@@ -48,9 +48,15 @@ type Options struct {
 	LogLevel   string
 	Drain      time.Duration // how long Stop may take to end in order
 
+	WorkflowReach    []string // addresses that Http actions may call, and no others
+	WorkflowReachNot []string // addresses that they may not call
+	WorkflowCAs      []string // files with authorities that they believe
+
 	// ScriptWorker is the command line of a process that runs the scripts of workflows and
 	// can be killed; empty: they run in this process.
 	ScriptWorker []string
+	// WorkflowFiles are the directories in which workflows may use files; none: any but Data.
+	WorkflowFiles []string
 
 	// Talk is where a person reads what to do next; nil: nowhere.
 	Talk io.Writer
@@ -141,10 +147,16 @@ func Settings(o *Options) *settings.Set {
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")
 	g.Duration(&o.RunRetention, "run-retention", "How long the history of a workflow's run is kept, from when it began. Runs that have not ended are kept in any case. The same on all nodes.")
 
+	g = set.Group("Workflows")
+	g.Strings(&o.WorkflowReach, "workflow-reach", "CIDR", "Addresses that workflows may call over HTTP, and no others: 10.0.0.0/8. Not given: all but those that are link-local or where clouds tell machines their secrets.")
+	g.Strings(&o.WorkflowReachNot, "workflow-reach-not", "CIDR", "Further addresses that they may not call.")
+	g.Strings(&o.WorkflowCAs, "workflow-ca", "FILE", "Certificates (PEM) of authorities that they believe, beside the system's and the local CA.")
+
 	g = set.Group("Operation")
 	g.Choice(&o.LogFormat, "log-format", telemetry.Formats, "How logs look, on standard error.")
 	g.Choice(&o.LogLevel, "log-level", []string{"debug", "info", "warn", "error"}, "Least severe log that is written.")
 	g.Bool(&o.Pprof, "pprof", "Offer Go profiles at /debug/pprof/ to who has the administration token.")
 	g.Duration(&o.Drain, "drain", "How long an orderly end may take; what is left then ends as in a crash, which loses nothing acknowledged.")
+	g.Strings(&o.WorkflowFiles, "workflow-files", "DIR", "Directories in which file system connections of workflows may lie. Not given: any but this node's own --data.")
 	return set
 }

@@ -40,6 +40,8 @@ func (q *request) actions(name string, rest []string) error {
 			return err
 		}
 		return q.traces(i, a.Name, nil)
+	case word == "repeat":
+		return q.repeat(i, a.Name)
 	}
 	switch word := strings.ToLower(rest[1]); word {
 	case "repetitions":
