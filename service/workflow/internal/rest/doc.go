@@ -113,8 +113,10 @@ type Options struct {
 	Secure func(*http.Request) bool
 	// Refuse answers with an error.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
-	Logger *slog.Logger
-	Now    func() time.Time
+	// Location is the name of this location.
+	Location string
+	Logger   *slog.Logger
+	Now      func() time.Time
 }
 
 // Door is the front end.
