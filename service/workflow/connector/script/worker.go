@@ -146,6 +146,16 @@ func (t *tail) has(s string) bool {
 	return bytes.Contains(t.data, []byte(s))
 }
 
+// memory reports whether a worker ended for want of memory.
+func (t *tail) memory() bool {
+	for _, words := range []string{"out of memory", "cannot allocate", "failed to allocate", "cannot map pages", "cannot reserve"} {
+		if t.has(words) {
+			return true
+		}
+	}
+	return false
+}
+
 func (p *pool) take() (*worker, error) {
 	p.mu.Lock()
 	if p.closed {
@@ -249,7 +259,7 @@ func (p *pool) with(ctx context.Context, w *worker, text []byte) (d done, asked 
 	}
 	code := w.end()
 	switch {
-	case code == exitMemory, w.said.has("out of memory"), w.said.has("cannot allocate"):
+	case code == exitMemory, w.said.memory():
 		return done{Code: codeMemory, Message: fmt.Sprintf("it took more than %d MB of memory", p.limits.MemoryBytesMax>>20)}, true
 	case left:
 		return done{Code: codeTimeout, Message: "it was given up", Again: true}, true
