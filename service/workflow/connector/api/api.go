@@ -167,10 +167,15 @@ func (c *Connector) send(ctx context.Context, call *connector.Call, r *request) 
 	next := *call
 	next.Type, next.Kind, next.Step, next.MinimumItems = "Http", "", connector.Try, 0
 	next.Inputs = r.inputs()
+	next.ChunkAbove = wholeBytesMax
 	a := c.o.HTTP.Do(ctx, &next)
 	a.Message = r.to.Hide(a.Message)
 	return a
 }
+
+// wholeBytesMax is up to how much goes whole although the action allows chunks: behind a
+// connection in the cloud stands a gateway that knows them, here the API itself.
+const wholeBytesMax = 52_428_800
 
 // ask asks whether an asynchronous call is done.
 func (c *Connector) ask(ctx context.Context, call *connector.Call, r *request) connector.Answer {
