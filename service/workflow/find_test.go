@@ -79,6 +79,12 @@ func TestConnectionsOfAResourceGroup(t *testing.T) {
 		}
 	}
 
+	// A document that is declared anew counts at once.
+	mustPut(t, r, web+"customApis/office365", `"properties": {"swagger": {"swagger": "2.0", "paths": {"/new": {"get": {"operationId": "New"}}}}, "backendService": {"serviceUrl": "http://mail.example/v1"}}`)
+	if conn, err := c.Find(t.Context(), flowID, connection.Reference{Name: "mail"}); err != nil || !strings.Contains(jsonOf(conn.Swagger), "/new") {
+		t.Errorf("%v %v", conn, err)
+	}
+
 	// Secrets are sealed as one text, stay when they are left out, and are not shown.
 	mustPut(t, r, web+"connections/office365-1", `"properties": {"displayName": "new", "api": {"id": "/x/managedApis/office365"}}`)
 	if got := find(connection.Reference{Name: "mail"}); !strings.Contains(got, "sesame") {
