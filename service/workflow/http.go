@@ -36,7 +36,7 @@ type Door struct {
 func (s *Service) Door(o Doors) *Door {
 	from := rest.Options{
 		At: s.flowAt, ByID: s.flowByID, InApp: s.flowInApp, List: s.flowsOf, Validate: ValidateWorkflow,
-		Peer: o.Peer, Secure: o.Secure, Refuse: o.Refuse, Logger: s.log,
+		Peer: o.Peer, Secure: o.Secure, Refuse: o.Refuse, Location: s.o.Location, Logger: s.log,
 	}
 	if o.Endpoint != nil {
 		from.Endpoint = func(called string, f *rest.Flow) string {

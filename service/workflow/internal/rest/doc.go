@@ -56,6 +56,8 @@ type Runs interface {
 	Cancel(ctx context.Context, workflow, name string) error
 	Resubmit(ctx context.Context, workflow, name string, actions []string) (string, error)
 	CalledBack(ctx context.Context, number uint64, at run.Place, a run.Answer) error
+	Repeat(ctx context.Context, workflow, name string, at run.Place, a *run.Answer) error
+	Actions(ctx context.Context, workflow, name string) ([]host.ActionInfo, error)
 	RegenerateKey(ctx context.Context, workflow, key string) error
 }
 
@@ -111,8 +113,10 @@ type Options struct {
 	Secure func(*http.Request) bool
 	// Refuse answers with an error.
 	Refuse func(w http.ResponseWriter, r *http.Request, err error)
-	Logger *slog.Logger
-	Now    func() time.Time
+	// Location is the name of this location.
+	Location string
+	Logger   *slog.Logger
+	Now      func() time.Time
 }
 
 // Door is the front end.
