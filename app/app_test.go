@@ -225,7 +225,7 @@ func TestEndIsTheStartBackwards(t *testing.T) {
 	for _, match := range regexp.MustCompile(`msg=ending step=(\S+)`).FindAllStringSubmatch(log.String(), -1) {
 		steps = append(steps, match[1])
 	}
-	want := []string{"announcement", "names", "accepting", "deployments", "continuity", "workflows", "bus", "identity", "auditing", "audit", "registry", "journal", "web", "doors", "metrics"}
+	want := []string{"announcement", "names", "accepting", "deployments", "continuity", "workflows", "messages", "bus", "identity", "auditing", "audit", "registry", "journal", "web", "doors", "metrics"}
 	if !slices.Equal(steps, want) {
 		t.Errorf("ended %v, want %v", steps, want)
 	}

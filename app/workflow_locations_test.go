@@ -212,6 +212,9 @@ func TestARunGoesOnInTheOtherLocation(t *testing.T) {
 	}
 }
 
+// routerURL is the endpoint of a group: nobody is there, tests call a location itself.
+const routerURL = "https://router.example:8443"
+
 // call calls what is in a subscription, at a location.
 func call(t *testing.T, subscription string, at *place) {
 	t.Helper()
@@ -219,14 +222,82 @@ func call(t *testing.T, subscription string, at *place) {
 	if err := json.Unmarshal([]byte(subscription), &said); err != nil || said.URL == "" {
 		t.Fatalf("a subscription without a URL: %s", subscription)
 	}
-	rest := said.URL[strings.Index(said.URL, "://")+3:]
-	url := "http://" + at.Addrs()["http"] + rest[strings.IndexByte(rest, '/'):]
-	answer, err := http.Post(url, "application/json", strings.NewReader(`{"done": true}`))
+	answer, err := http.Post(at.instead(said.URL), "application/json", strings.NewReader(`{"done": true}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer answer.Body.Close()
 	if body, _ := io.ReadAll(answer.Body); answer.StatusCode >= 300 {
 		t.Fatalf("the call back is answered %s: %s", answer.Status, body)
+	}
+}
+
+// TestWhatMustNotBeRepeatedWaitsForAPerson: a call whose end nobody knows after a switch, of
+// an action that must not be repeated, is held; a person has it made again, or says how it
+// was answered.
+func TestWhatMustNotBeRepeatedWaitsForAPerson(t *testing.T) {
+	o := newOutside(t)
+	careful := o.answering("careful", "/slow")
+	act := careful["properties"].(map[string]any)["definition"].(map[string]any)["actions"].(map[string]any)["Act"].(map[string]any)
+	act["metadata"] = map[string]any{"weir.idempotent": false}
+	west, east := twoLocations(t, map[string]any{
+		"mode": "sync", "units": []string{DefaultScope.String()}, "endpoint": routerURL, "before": func(west *place) { west.deploy(t, careful) },
+	})
+	// Addresses that are given away lead to the router, and are the same wherever one asks.
+	given := west.callback(t, "careful")
+	if !strings.HasPrefix(given, routerURL+"/") {
+		t.Errorf("a callback URL of west leads to %s", given)
+	}
+	west.order(t, "careful", "again")
+	west.order(t, "careful", "answered")
+	o.await(t, "/slow", 2)
+	if err := west.ask(t.Context(), "POST", groupPath+"/switch", map[string]any{"to": "east"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	names := func() map[string]string { // of runs, by tracking id
+		var runs struct {
+			Value []struct {
+				Name       string
+				Properties struct {
+					Correlation struct{ ClientTrackingID string }
+				}
+			}
+		}
+		if err := east.ask(t.Context(), "GET", DefaultScope.String()+"/providers/Microsoft.Logic/workflows/careful/runs?api-version=2016-06-01", nil, &runs); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]string{}
+		for _, r := range runs.Value {
+			all[r.Properties.Correlation.ClientTrackingID] = r.Name
+		}
+		return all
+	}()
+	decide := func(order string, body any) error {
+		return east.ask(t.Context(), "POST", DefaultScope.String()+"/providers/Microsoft.Logic/workflows/careful/runs/"+names[order]+"/actions/Act/repeat?api-version=2016-06-01", body, nil)
+	}
+	until(t, func() string { return "a person to be asked" }, func() bool {
+		return decide("answered", map[string]any{"answer": map[string]any{"statusCode": 200, "body": map[string]any{"paid": true}}}) == nil
+	})
+	until(t, func() string { return fmt.Sprintf("the answered run to end: %v", east.tracked(t, "careful")) }, func() bool {
+		return east.tracked(t, "careful")["answered"] == "Succeeded"
+	})
+	if calls, _ := o.came("/slow"); calls != 2 {
+		t.Errorf("it was called %d times before anybody said so", calls)
+	}
+	if now := east.callback(t, "careful"); now != given {
+		t.Errorf("east gives another callback URL than west did:\n%s\n%s", now, given)
+	}
+	if err := decide("answered", nil); err == nil {
+		t.Error("something is decided about twice")
+	}
+	o.free()
+	if err := decide("again", map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, func() string { return fmt.Sprintf("the repeated run to end: %v", east.tracked(t, "careful")) }, func() bool {
+		return east.tracked(t, "careful")["again"] == "Succeeded"
+	})
+	if calls, keys := o.came("/slow"); calls != 3 || keys != 2 {
+		t.Errorf("/slow was called %d times with %d keys", calls, keys)
 	}
 }

@@ -22,7 +22,7 @@ const (
 
 // workflowVerbs are what a server is asked about the runs of workflows.
 func (l *line) workflowVerbs() []*cobra.Command {
-	return []*cobra.Command{l.workflowRuns(), l.workflowRun(), l.workflowCancel(), l.workflowResubmit(), l.workflowTrigger(), l.workflowURL()}
+	return []*cobra.Command{l.workflowRuns(), l.workflowRun(), l.workflowCancel(), l.workflowResubmit(), l.workflowRepeat(), l.workflowTrigger(), l.workflowURL()}
 }
 
 const workflowNames = `A workflow is named by its name, by SITE/NAME when it is one of a Standard project, or
@@ -397,6 +397,44 @@ func (l *line) workflowTrigger() *cobra.Command {
 		fmt.Fprintln(l.Out, made.Name)
 		return nil
 	})
+}
+
+func (l *line) workflowRepeat() *cobra.Command {
+	var status int
+	var body string
+	cmd := l.ofWorkflow(&cobra.Command{
+		Use: "repeat WORKFLOW RUN ACTION", Short: "Decide about calls that a failover left open", Args: cobra.ExactArgs(3),
+		Long: `An action with "metadata": {"weir.idempotent": false} is not repeated by itself when nobody
+knows how its last call ended: it is Suspended, and its run waits. This makes the call again;
+with --status it is taken for answered instead, with that status and --body (JSON).`,
+	}, func(ctx context.Context, d *door, at string, args []string) error {
+		order := map[string]any{}
+		if status != 0 {
+			answer := map[string]any{"statusCode": status}
+			if body != "" {
+				if !json.Valid([]byte(body)) {
+					return usageError{fmt.Errorf("--body is JSON, not %q", body)}
+				}
+				answer["body"] = json.RawMessage(body)
+			}
+			order["answer"] = answer
+		} else if body != "" {
+			return usageError{fmt.Errorf("--body is what was answered with --status: give both")}
+		}
+		text, err := json.Marshal(order)
+		if err != nil {
+			return err
+		}
+		var done struct{ Decided int }
+		if err := d.call(ctx, "POST", at+"/runs/"+url.PathEscape(args[0])+"/actions/"+url.PathEscape(args[1])+"/repeat", text, &done); err != nil {
+			return err
+		}
+		fmt.Fprintf(l.Out, "decided about %s of %s\n", plural(done.Decided, "call"), args[1])
+		return nil
+	})
+	cmd.Flags().IntVar(&status, "status", 0, "Status that the call is taken to be answered with.")
+	cmd.Flags().StringVar(&body, "body", "", "Body of that answer, as JSON.")
+	return cmd
 }
 
 func (l *line) workflowURL() *cobra.Command {

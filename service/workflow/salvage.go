@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
+	"time"
 
 	"weir/internal/groups"
 	"weir/kernel/fault"
@@ -15,12 +17,13 @@ import (
 
 // What becomes of rows of a tail.
 const (
-	verdictGoesOn  = "goes on"      // the run goes on here, where it was
-	verdictKept    = "kept"         // the run had ended: its history is here
-	verdictAnew    = "begun anew"   // the version it was of is not here: it began again with the present one
-	verdictAgain   = "came again"   // what began it has come here since, and began another
-	verdictNoPlace = "no place"     // its workflow is not here any more, or can not take it
-	verdictThere   = "goes on here" // the run was here already, and has gone on
+	verdictGoesOn  = "goes on"          // the run goes on here, where it was
+	verdictKept    = "kept"             // the run had ended: its history is here
+	verdictAnew    = "begun anew"       // the version it was of is not here: it began again with the present one
+	verdictAgain   = "came again"       // what began it has come here since, and began another
+	verdictLooked  = "looked for again" // its trigger goes on here from what it remembered before it, and finds it again
+	verdictNoPlace = "no place"         // its workflow is not here any more, or can not take it
+	verdictThere   = "goes on here"     // the run was here already, and has gone on
 	verdictNothing = "nothing to do"
 )
 
@@ -81,13 +84,13 @@ func salvage(ctx context.Context, h *host.Host, came comings, resent bool, rows 
 		if err := json.Unmarshal(rows[i].Body, &body); err != nil {
 			return nil, fault.Wrap(fault.Invalid, err, "Row %d of the tail is not understood.", rows[i].Number)
 		}
-		if !body.Ended && !resent {
-			again, err := came.take(ctx, h, body)
+		if !resent {
+			left, err := came.leave(ctx, h, body)
 			if err != nil {
 				return nil, err
 			}
-			if again {
-				rows[i].Verdict = verdictAgain
+			if left != "" {
+				rows[i].Verdict = left
 				continue
 			}
 		}
@@ -168,48 +171,135 @@ func triggerOf(a ledger.Adopted) (*expression.Object, error) {
 // stands for one run of it.
 type comings map[string]map[string][]string
 
-// take reports whether what began a run has come here as well.
-func (c comings) take(ctx context.Context, h *host.Host, body tailBody) (bool, error) {
+// leave says why a run is left out: what began it has come here as well, or will, since its
+// trigger goes on here from what it remembered before. Empty: it is not.
+func (c comings) leave(ctx context.Context, h *host.Host, body tailBody) (string, error) {
+	trigger, err := triggerOf(body.Adopted)
+	if err != nil {
+		return "", err
+	}
+	again, before, err := c.take(ctx, h, body, trigger)
+	switch {
+	case err != nil || before:
+		return "", err
+	case again:
+		return verdictAgain, nil
+	}
+	memory, every := remembers(ctx, h, body.Workflow, body.Trigger)
+	since := h.Owner().Since
+	switch memory {
+	case memoryTimes:
+		text, _ := trigger.Get("scheduledTime")
+		due, err := time.Parse(time.RFC3339Nano, expression.Text(text))
+		if err == nil && !due.Before(since) { // it is a time of this owner's
+			return verdictLooked, nil
+		}
+	case memoryItems:
+		// A message may have been removed by whoever took it, and has an id to be known by.
+		outputs, _ := trigger.Get("outputs")
+		if _, message := messageOf(outputs); !message && time.Since(since) < 2*every+lookPatience {
+			return verdictLooked, nil
+		}
+	}
+	return "", nil
+}
+
+// What triggers remember.
+type memory int
+
+const (
+	memoryNone  memory = iota // whoever calls them must call again
+	memoryTimes               // when they were due
+	memoryItems               // what they have found
+)
+
+// lookPatience is how long an owner may take, beside its trigger's interval, until it has
+// surely looked.
+const lookPatience = 30 * time.Second
+
+// spans are the frequencies of recurrences, the longest they may be.
+var spans = map[string]time.Duration{
+	"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour, "month": 31 * 24 * time.Hour, "year": 366 * 24 * time.Hour,
+}
+
+// remembers says what a trigger remembers, and how often it looks.
+func remembers(ctx context.Context, h *host.Host, workflow, trigger string) (memory, time.Duration) {
+	plan, _, err := h.Plan(ctx, workflow, "")
+	if err != nil {
+		return memoryNone, 0
+	}
+	for _, t := range plan.Definition.Triggers {
+		if !strings.EqualFold(t.Name, trigger) {
+			continue
+		}
+		switch sourceOf(t) {
+		case SourceClock, SourceWindow:
+			return memoryTimes, 0
+		case SourceCursor, SourceQueue:
+			every := time.Minute
+			if r := t.Recurrence; r != nil && spans[strings.ToLower(r.Frequency)] > 0 {
+				every = spans[strings.ToLower(r.Frequency)] * time.Duration(max(r.Interval, 1))
+			}
+			return memoryItems, every
+		}
+	}
+	return memoryNone, 0
+}
+
+// take reports whether what began a run has come here as well, or whether an earlier call
+// brought the run.
+func (c comings) take(ctx context.Context, h *host.Host, body tailBody, trigger *expression.Object) (again, before bool, err error) {
 	names, known := c[body.Workflow]
 	if !known {
 		names = map[string][]string{}
 		begun, err := h.Begun(ctx, body.Workflow, body.First, comparedMost)
 		if err != nil && !fault.Is(err, fault.NotFound) {
-			return false, err
+			return false, false, err
 		}
 		for _, b := range begun {
-			key := comingOf(b.Trigger, b.Given)
+			key := comingOf(b.Trigger, b.Tracking, b.Given)
 			names[key] = append(names[key], b.Run)
 		}
 		c[body.Workflow] = names
 	}
-	o, err := triggerOf(body.Adopted)
-	if err != nil {
-		return false, err
-	}
-	key := comingOf(body.Trigger, o)
-	if i := slices.Index(names[key], body.Name); i >= 0 { // an earlier call brought it
+	key := comingOf(body.Trigger, body.Tracking, trigger)
+	if i := slices.Index(names[key], body.Name); i >= 0 {
 		names[key] = slices.Delete(names[key], i, i+1)
-		return false, nil
+		return false, true, nil
 	}
 	if len(names[key]) == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	names[key] = names[key][1:]
-	return true, nil
+	return true, false, nil
 }
 
 // comingOf is a trigger with what it gave, without when and under which name. A message is
-// known by its id: how often and under which number it was delivered is of a location.
-func comingOf(trigger string, o *expression.Object) string {
+// known by its id: how often and under which number it was delivered is of a location. A
+// request is the same when its sender tracks it by the same id: one without an id of its
+// own is never taken for another. Headers say how something came, not what.
+func comingOf(trigger, tracking string, o *expression.Object) string {
 	key := append([]byte(trigger), 0)
 	outputs, _ := o.Get("outputs")
 	if id, ok := messageOf(outputs); ok {
 		return string(key) + id
 	}
-	scheduled, _ := o.Get("scheduledTime")
-	key = append(expression.AppendJSON(key, outputs), 0)
-	return string(expression.AppendJSON(key, scheduled))
+	if given, ok := outputs.(*expression.Object); ok {
+		_, answered := given.Get("statusCode")
+		bare := expression.NewObject()
+		for _, m := range given.Members {
+			if m.Name != "headers" {
+				bare = bare.With(m.Name, m.Value)
+			} else if !answered {
+				bare = bare.With("tracking", tracking)
+			}
+		}
+		outputs = bare
+	}
+	if scheduled, ok := o.Get("scheduledTime"); ok { // a time is done once, whatever came of it
+		return string(expression.AppendJSON(key, scheduled))
+	}
+	return string(expression.AppendJSON(key, outputs))
 }
 
 // messageOf gives the id of the message that a trigger gave, if it gave one.

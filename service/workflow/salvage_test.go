@@ -2,6 +2,7 @@ package workflow
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -261,18 +262,111 @@ func TestWhatIsTheSameComing(t *testing.T) {
 	message := func(id string, sequence int64) *expression.Object {
 		return expression.NewObject("outputs", expression.NewObject("body", []any{expression.NewObject("messageId", id, "sequenceNumber", sequence)}))
 	}
-	if comingOf("t", message("a", 1)) != comingOf("t", message("a", 2)) {
+	if comingOf("t", "x", message("a", 1)) != comingOf("t", "y", message("a", 2)) {
 		t.Error("a message that was brought back is another one")
 	}
 	for _, other := range []*expression.Object{message("b", 1), expression.NewObject("outputs", expression.NewObject("body", "a")), expression.NewObject()} {
-		if comingOf("t", message("a", 1)) == comingOf("t", other) {
+		if comingOf("t", "x", message("a", 1)) == comingOf("t", "x", other) {
 			t.Errorf("%v is the same as a message", other)
 		}
 	}
 	at := func(when string) *expression.Object {
 		return expression.NewObject("outputs", nil, "scheduledTime", when)
 	}
-	if comingOf("t", at("1")) == comingOf("t", at("2")) || comingOf("t", at("1")) == comingOf("u", at("1")) {
+	if comingOf("t", "", at("1")) == comingOf("t", "", at("2")) || comingOf("t", "", at("1")) == comingOf("u", "", at("1")) || comingOf("t", "x", at("1")) != comingOf("t", "y", at("1")) {
 		t.Error("two times, or two triggers, are the same")
+	}
+	request := func(host string) *expression.Object {
+		return expression.NewObject("outputs", expression.NewObject("headers", expression.NewObject("Host", host), "body", "order"))
+	}
+	if comingOf("t", "mine", request("west")) != comingOf("t", "mine", request("east")) || comingOf("t", "mine", request("west")) == comingOf("t", "yours", request("west")) {
+		t.Error("requests are not told by what their senders track them by")
+	}
+}
+
+// What a trigger remembers here decides whether it does a time or an item again, and then
+// the lost primary's run is left out; --resent brings it all the same.
+func TestWhatATriggerFindsAgainIsLeftOut(t *testing.T) {
+	lost, present := newSeat(t, "west"), newSeat(t, "east")
+	since := present.Owner().Since
+	times := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`, `{"type": "Recurrence", "recurrence": {"frequency": "Day", "interval": 1}}`, 1)
+	items := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`, `{"type": "Http", "recurrence": {"frequency": "Minute", "interval": 5}, "inputs": {"method": "GET", "uri": "https://shop.example/items"}}`, 1)
+	for _, s := range []*seat{lost, present} {
+		for name, head := range map[string]string{"times": times, "items": items} {
+			if err := s.Put(patience(t), host.Declared{Name: name, ID: "/g/" + name, Version: "v1", Definition: []byte(head + quick + "}")}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	parted := lost.unit.Position()
+	fire := func(s *seat, workflow string, at time.Time, body any) string {
+		t.Helper()
+		ended := make(chan struct{})
+		names, err := s.Fire(patience(t), host.Firing{
+			Workflow: workflow, Trigger: "in", Scheduled: at, Outputs: []*expression.Object{expression.NewObject("body", body)}, Ended: func(string, runs.Status) { close(ended) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-ended
+		return names[0]
+	}
+	late := fire(lost, "times", since.Add(-time.Hour), nil)
+	both := fire(lost, "times", since.Add(-2*time.Hour), nil)
+	soon := fire(lost, "times", since.Add(time.Hour), nil)
+	item := fire(lost, "items", time.Time{}, "item 5")
+	fire(present, "times", since.Add(-2*time.Hour), nil)
+	for _, c := range []struct {
+		resent bool
+		want   map[string]string
+	}{
+		{false, map[string]string{late: verdictKept, both: verdictAgain, soon: verdictLooked, item: verdictLooked}},
+		{true, map[string]string{late: groups.VerdictBefore, both: verdictKept, soon: verdictKept, item: verdictKept}},
+	} {
+		got, err := salvage(patience(t), present.Host, comings{}, c.resent, lost.tail(t, parted))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range got {
+			if want := c.want[r.MessageID]; r.Kind == tailRun && r.Verdict != want {
+				t.Errorf("resent %v: the run %s of %s: %q, want %q", c.resent, r.MessageID, r.Entity, r.Verdict, want)
+			}
+		}
+	}
+}
+
+// TestWhatIsLookedForIsNotBroughtBack: a trigger that looks has here the memory from before
+// the histories parted, and finds the same again. Messages go by their ids.
+func TestWhatIsLookedForIsNotBroughtBack(t *testing.T) {
+	lost, present := newSeat(t, "west"), newSeat(t, "east")
+	looking := strings.Replace(seatHead, `{"type": "Request", "kind": "Http", "inputs": {}}`,
+		`{"type": "Http", "recurrence": {"frequency": "Day", "interval": 1}, "inputs": {"method": "GET", "uri": "https://shop.example/new"}}`, 1)
+	for _, s := range []*seat{lost, present} {
+		err := s.Put(patience(t), host.Declared{Name: "looks", ID: "/g/looks", Version: "v1", Definition: []byte(looking + slow + "}")})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	parted := lost.unit.Position()
+	lost.partner.hold = make(chan struct{})
+	item, _ := lost.fire(t, "looks", "1")
+	<-lost.partner.heard
+	names, err := lost.Fire(patience(t), host.Firing{Workflow: "looks", Trigger: "in", Tracking: []string{"m"}, Outputs: []*expression.Object{
+		expression.NewObject("body", expression.NewObject("messageId", "m1", "sequenceNumber", int64(7))),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-lost.partner.heard
+	got, err := salvage(patience(t), present.Host, comings{}, false, lost.tail(t, parted))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verdicts := map[string]string{}
+	for _, r := range got {
+		verdicts[r.MessageID] = r.Verdict
+	}
+	if verdicts[item] != verdictLooked || verdicts[names[0]] != verdictGoesOn {
+		t.Errorf("the item: %q, the message: %q", verdicts[item], verdicts[names[0]])
 	}
 }

@@ -28,6 +28,26 @@ func unitRules() []Rule {
 				}
 			}),
 		}, {
+			ID: "unit-twice", Severity: Error, Title: "A unit is in two groups", Needs: []need{needDocuments},
+			Fix: "Take {unit} out of one of the groups, in both locations: two groups would move it to two places. \"weir deploy FILE\".",
+			check: func(e *estate) (all []Finding) {
+				first := map[string]string{}
+				for i := range e.groups {
+					d := e.groups[i].declaration()
+					if d == nil {
+						continue
+					}
+					for _, u := range d.units {
+						key := strings.ToLower(strings.TrimSuffix(u, "/"))
+						if other := first[key]; other != "" && other != e.groups[i].name {
+							all = append(all, found(fmt.Sprintf("%s is in the groups %s and %s", lastPart(u), other, e.groups[i].name), "unit", lastPart(u), "group", e.groups[i].name))
+						}
+						first[key] = e.groups[i].name
+					}
+				}
+				return all
+			},
+		}, {
 			ID: "unit-late", Severity: Error, Title: "A unit was added to a group that was there already", Needs: []need{needDocuments, needGroups},
 			Fix: "Declare a group of its own for what was added to {group}, in both locations: a group moves the units it was declared with at first. \"weir deploy FILE\".",
 			check: says(func(_ *estate, g *group, s *side, say say) {

@@ -114,6 +114,10 @@ func workflowDefects() []defect {
 			p.group()["units"] = append(p.group()["units"].([]any), flowsB)
 			p.Groups[0].Units = append(p.Groups[0].Units, p.Groups[1].Units...)
 		}), nil, cleanFlows},
+		{"unit-twice", both(func(p *Place) {
+			p.second()["units"] = []any{flowsB, shop}
+			p.Groups[1].Units = append(p.Groups[1].Units, p.Groups[0].Units[2])
+		}), nil, cleanFlows},
 		{"unit-late", both(func(p *Place) { p.Groups[0].Units = p.Groups[0].Units[:2] }), nil, cleanFlows},
 		{"consumers-order", flow(readA, func(w *Workflow) { w.Triggers[0].Sessions = false }), nil, cleanFlows},
 		{"webhook-twice", both(func(p *Place) {

@@ -48,8 +48,8 @@ func (h *Host) Adopt(ctx context.Context, all []ledger.Adopted) ([]error, error)
 
 // Beginning is what began a run.
 type Beginning struct {
-	Run, Trigger string
-	Given        *expression.Object // as trigger() gives it
+	Run, Trigger, Tracking string
+	Given                  *expression.Object // as trigger() gives it
 }
 
 // Begun gives what began the runs of a workflow that have a number from first on and
@@ -77,7 +77,7 @@ func (h *Host) Begun(ctx context.Context, workflow string, first uint64, most in
 			continue // it was forgotten meanwhile
 		}
 		if o, ok := k.load(k.state.Trigger).(*expression.Object); ok {
-			all = append(all, Beginning{Run: k.info.Name, Trigger: k.info.Trigger, Given: o})
+			all = append(all, Beginning{Run: k.info.Name, Trigger: k.info.Trigger, Tracking: k.info.Tracking, Given: o})
 		}
 		err = errors.Join(err, k.err)
 	}
