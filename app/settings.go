@@ -39,6 +39,7 @@ type Options struct {
 	SnapshotEvery int64  // bytes of journal between snapshots
 	Cache         int64  // bytes of recent journal kept in memory
 	LeaseTimeout  time.Duration
+	RunRetention  time.Duration // how long runs of workflows are kept after they began
 
 	Deploy     []string // files applied at start
 	WebOrigins []string
@@ -47,9 +48,15 @@ type Options struct {
 	LogLevel   string
 	Drain      time.Duration // how long Stop may take to end in order
 
+	WorkflowReach    []string // addresses that Http actions may call, and no others
+	WorkflowReachNot []string // addresses that they may not call
+	WorkflowCAs      []string // files with authorities that they believe
+
 	// ScriptWorker is the command line of a process that runs the scripts of workflows and
 	// can be killed; empty: they run in this process.
 	ScriptWorker []string
+	// WorkflowFiles are the directories in which workflows may use files; none: any but Data.
+	WorkflowFiles []string
 
 	// Talk is where a person reads what to do next; nil: nowhere.
 	Talk io.Writer
@@ -86,6 +93,7 @@ func Defaults() Options {
 		SnapshotEvery:   64 << 20,
 		Cache:           64 << 20,
 		LeaseTimeout:    4 * time.Second,
+		RunRetention:    90 * 24 * time.Hour,
 		LogFormat:       "text",
 		LogLevel:        "info",
 		Drain:           30 * time.Second,
@@ -137,11 +145,18 @@ func Settings(o *Options) *settings.Set {
 	g.Choice(&o.Sync, "sync", syncModes, "When an acknowledged write is safe on disk: always before it is acknowledged, or up to a second later.")
 	g.Size(&o.SnapshotEvery, "snapshot-every", "Journal written between two snapshots of a unit, at least.")
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")
+	g.Duration(&o.RunRetention, "run-retention", "How long the history of a workflow's run is kept, from when it began. Runs that have not ended are kept in any case. The same on all nodes.")
+
+	g = set.Group("Workflows")
+	g.Strings(&o.WorkflowReach, "workflow-reach", "CIDR", "Addresses that workflows may call over HTTP, and no others: 10.0.0.0/8. Not given: all but those that are link-local or where clouds tell machines their secrets.")
+	g.Strings(&o.WorkflowReachNot, "workflow-reach-not", "CIDR", "Further addresses that they may not call.")
+	g.Strings(&o.WorkflowCAs, "workflow-ca", "FILE", "Certificates (PEM) of authorities that they believe, beside the system's and the local CA.")
 
 	g = set.Group("Operation")
 	g.Choice(&o.LogFormat, "log-format", telemetry.Formats, "How logs look, on standard error.")
 	g.Choice(&o.LogLevel, "log-level", []string{"debug", "info", "warn", "error"}, "Least severe log that is written.")
 	g.Bool(&o.Pprof, "pprof", "Offer Go profiles at /debug/pprof/ to who has the administration token.")
 	g.Duration(&o.Drain, "drain", "How long an orderly end may take; what is left then ends as in a crash, which loses nothing acknowledged.")
+	g.Strings(&o.WorkflowFiles, "workflow-files", "DIR", "Directories in which file system connections of workflows may lie. Not given: any but this node's own --data.")
 	return set
 }

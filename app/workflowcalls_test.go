@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -238,5 +239,49 @@ func TestATriggerAsksTheWorld(t *testing.T) {
 	}
 	if n := f.runs("watch")["Succeeded"]; n != 3 {
 		t.Errorf("%d runs", n)
+	}
+}
+
+// Workflows believe the node's own authority, and call whom the node lets them.
+func TestWhomWorkflowsCall(t *testing.T) {
+	w := newWorld(t)
+	var log record
+	o := options(t, &log)
+	o.HTTPS = "localhost:0"
+	p := start(t, o)
+	defer http.DefaultClient.CloseIdleConnections()
+	f := &flows{t, p, "http://" + p.Addrs()["http"]}
+	ask := `"A": {"type": "Http", "inputs": {"method": "GET", "uri": "%s", "retryPolicy": {"type": "none"}}}, "R": {"type": "Response", "kind": "Http", "runAfter": {"A": ["Succeeded", "Failed"]}, "inputs": {"statusCode": 200, "body": "@actions('A')['code']"}}`
+	f.put("own", "", request, fmt.Sprintf(ask, "https://"+p.Addrs()["https"]+"/healthz/ready"))
+	if status, answer := f.call("own", "{}"); status != 200 || answer != "OK" {
+		t.Errorf("the node's own door: %d %s", status, answer)
+	}
+
+	o = options(t, &log)
+	o.WorkflowReachNot = []string{"127.0.0.0/8", "::1"}
+	p = start(t, o)
+	f = &flows{t, p, "http://" + p.Addrs()["http"]}
+	f.put("shut", "", request, fmt.Sprintf(ask, w.URL+"/op"))
+	if status, answer := f.call("shut", "{}"); status != 200 || answer != "AddressNotAllowed" {
+		t.Errorf("shut out: %d %s", status, answer)
+	}
+
+	for _, wrong := range []func(*Options){
+		func(o *Options) { o.WorkflowReach = []string{"10.0.0.0/99"} },
+		func(o *Options) { o.WorkflowReachNot = []string{"localhost"} },
+		func(o *Options) { o.WorkflowCAs = []string{"/nowhere"} },
+	} {
+		o := options(t, &log)
+		wrong(&o)
+		p, err := New(o)
+		if err == nil {
+			err = p.Start(t.Context())
+		}
+		if err == nil || !strings.Contains(err.Error(), "--workflow-") {
+			t.Errorf("started with %v: %v", o.WorkflowReach, err)
+		}
+		if p != nil {
+			_ = p.Stop(context.Background())
+		}
 	}
 }

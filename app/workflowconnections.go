@@ -19,7 +19,7 @@ import (
 // process serves itself are listed by their names.
 func (p *Platform) connected(connections *workflow.Connections, calls apis.HTTP) []connector.Connector {
 	messages := bus.New(bus.Options{Connections: connections, Tokens: workflowTokens{p}, Local: ownBus{p}})
-	files := file.New(file.Options{Connections: connections})
+	files := file.New(file.Options{Connections: connections, Below: p.o.WorkflowFiles, Never: []string{p.o.Data}})
 	p.undo.push("messages", func(context.Context) error { messages.Close(); return nil })
 	return []connector.Connector{
 		apis.New(apis.Options{Connections: connections, HTTP: calls, Builtin: map[string]apis.Builtin{bus.API: messages, file.API: files}}),

@@ -22,10 +22,15 @@ import (
 
 // openWorkflows starts the workflow engine.
 func (p *Platform) openWorkflows(ctx context.Context) (err error) {
+	calls, err := p.calling()
+	if err != nil {
+		return err
+	}
 	o := workflow.Options{
 		Registry: p.registry, Store: p.store, Open: p.openUnit, Grouped: p.continuity.Grouped,
 		Node: p.o.Node, Address: p.address(), Location: p.o.Location,
-		Connectors: p.connectors(), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
+		Connectors: p.connectors(calls), Endpoint: p.workflowEndpoint, PassHTTP: p.passWorkflows, Logger: p.log,
+		Limits: workflow.Limits{Retention: p.o.RunRetention},
 	}
 	if p.workflows, err = workflow.New(o); err != nil {
 		return err
@@ -39,9 +44,10 @@ func (p *Platform) openWorkflows(ctx context.Context) (err error) {
 }
 
 // connectors are what workflows can do outside. One more is one more line.
-func (p *Platform) connectors() []connector.Connector {
+func (p *Platform) connectors(o webcalls.Options) []connector.Connector {
 	connections := workflow.NewConnections(p.registry)
-	calls := webcalls.New(webcalls.Options{Tokens: workflowTokens{p}, Connections: connections, Base: connections.Base})
+	o.Connections, o.Base = connections, connections.Base
+	calls := webcalls.New(o)
 	return append(p.connected(connections, calls),
 		calls,
 		nested.New(nested.Options{Calls: &p.nesting}),
@@ -98,12 +104,13 @@ func (p *Platform) passWorkflows(w http.ResponseWriter, r *http.Request, unit, t
 		answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "The workflow is changing hands. Please try again."))
 		return
 	}
-	if !fromNode(r) {
+	_, elsewhere := p.continuity.At(to)
+	if p.flows.TakesPassed(r) || elsewhere && !fromNode(r) {
 		p.passHTTP(w, r, unit, to) // with the client's own credentials
 		return
 	}
-	// Another node of this location has judged who asks, and says so to the next one.
-	if _, elsewhere := p.continuity.At(to); elsewhere {
+	// A node of this location has judged who asks, and says so to the next one.
+	if elsewhere {
 		answer.Refuse(w, r, p.log, "", fault.New(fault.Unavailable, "Another location decides about the workflow now. Please ask there, or try again."))
 		return
 	}
@@ -113,6 +120,7 @@ func (p *Platform) passWorkflows(w http.ResponseWriter, r *http.Request, unit, t
 			pr.Out.URL.Scheme, pr.Out.URL.Host = "http", r.Host
 			pr.Out.Host = r.Host
 			pr.Out.Header.Set(stayHeader, p.o.Node)
+			api.Vouch(pr)
 		},
 		ModifyResponse: func(given *http.Response) error {
 			given.Header.Del("x-ms-request-id") // ours is on it

@@ -2,6 +2,8 @@ package app
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,12 @@ import (
 func scriptWorker() *cobra.Command {
 	return &cobra.Command{
 		Use: "script-worker", Short: "Run the scripts that a node sends (nodes start this themselves)", Hidden: true, Args: cobra.NoArgs, SilenceUsage: true,
-		RunE: func(*cobra.Command, []string) error { return script.Serve(os.Stdin, os.Stdout) },
+		RunE: func(*cobra.Command, []string) error {
+			// What tells the node to end goes to all of its processes. The node lets scripts
+			// come to their end, and with it gone there is nothing more to read.
+			signal.Ignore(os.Interrupt, syscall.SIGTERM)
+			return script.Serve(os.Stdin, os.Stdout)
+		},
 	}
 }
 

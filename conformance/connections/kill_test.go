@@ -74,7 +74,7 @@ func TestKilledWhileFilesArrive(t *testing.T) {
 		defer tick.Stop()
 		for n := range files {
 			<-tick.C
-			if err := os.WriteFile(filepath.Join(root, "in", fmt.Sprintf("f%03d", n)), fmt.Appendf(nil, "content %d", n), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(root, "in", fmt.Sprintf("f%03d.txt", n)), fmt.Appendf(nil, "content %d", n), 0o644); err != nil {
 				written <- err
 				return
 			}
@@ -101,7 +101,7 @@ func TestKilledWhileFilesArrive(t *testing.T) {
 	got := lines(root)
 	slices.Sort(got)
 	for n := range files {
-		if want := fmt.Sprintf("f%03d content %d", n, n); n >= len(got) || got[n] != want {
+		if want := fmt.Sprintf("f%03d.txt content %d", n, n); n >= len(got) || got[n] != want {
 			t.Fatalf("line %d is %q, want %q; there are %d", n, got[min(n, len(got)-1)], want, len(got))
 		}
 	}

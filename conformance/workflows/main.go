@@ -2,7 +2,7 @@
 // definitions that others wrote.
 //
 //	go run ./conformance/workflows [-v] [-spoil N] PATH
-//	go run ./conformance/workflows run [-v] [-json] [-real CATEGORIES] [-node [-most N]] PATH...
+//	go run ./conformance/workflows run [-v] [-json] [-real CATEGORIES] [-otherwise] [-node [-most N]] PATH...
 //
 // With run the definitions are carried out: by `weir workflow rehearse`, which makes up
 // what triggers, connections and services give from what each definition reads of it.
@@ -11,7 +11,8 @@
 // without such a feature. PATHs need no manifest; without one all definitions are real.
 //
 // With -node those that were played to an end are deployed to a real node as well, each
-// with what it calls replaced by HTTP calls of a stand-in that gives the same answers,
+// with what it calls replaced by HTTP calls of a stand-in that gives the same answers
+// (ApiConnection actions stay what they are, and have a connection to it),
 // its trigger by one that can be called, and its waits by none; and each must end there
 // as it did in the rehearsal.
 //

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -44,6 +45,10 @@ func newStandIn() (*standIn, error) {
 // ServeHTTP answers /workflow/action[/subscribe|/unsubscribe].
 func (s *standIn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
+	if parts[0] == standInConnection {
+		// Whatever the path: the node says which action of which workflow it calls for.
+		parts = []string{r.Header.Get("x-ms-workflow-name"), url.PathEscape(r.Header.Get("x-ms-workflow-operation-name"))}
+	}
 	if len(parts) < 2 {
 		http.Error(w, "no such stand-in", http.StatusNotFound)
 		return
@@ -83,18 +88,32 @@ func (s *standIn) callBack(to string, outputs node) {
 	}
 }
 
+// framing are headers that say how an answer is sent, so that they cannot be made up.
+var framing = []string{"content-length", "transfer-encoding", "connection", "date", "content-encoding"}
+
+// member gives a member in any case.
+func member(o node, name string) any {
+	for k, v := range o {
+		if strings.EqualFold(k, name) {
+			return v
+		}
+	}
+	return nil
+}
+
 // give writes outputs as an answer.
 func give(outputs node, header http.Header, status func(int), w io.Writer) {
-	if h, ok := outputs["headers"].(node); ok {
+	if h, ok := member(outputs, "headers").(node); ok {
 		for name, v := range h {
-			if text, ok := v.(string); ok && !strings.EqualFold(name, "Content-Length") {
+			if text, ok := v.(string); ok && !slices.Contains(framing, strings.ToLower(name)) {
 				header.Set(name, text)
 			}
 		}
 	}
-	data := mustJSON(outputs["body"])
+	body := member(outputs, "body")
+	data := mustJSON(body)
 	header.Set("Content-Type", "application/json")
-	switch b := outputs["body"].(type) {
+	switch b := body.(type) {
 	case string:
 		data = []byte(b)
 		header.Set("Content-Type", "text/plain; charset=utf-8")
@@ -107,7 +126,7 @@ func give(outputs node, header http.Header, status func(int), w io.Writer) {
 		}
 	}
 	code := http.StatusOK
-	if n, ok := outputs["statusCode"].(float64); ok {
+	if n, ok := member(outputs, "statusCode").(float64); ok {
 		code = int(n)
 	}
 	status(code)
@@ -140,6 +159,15 @@ func playOnNode(weir, work string, all []played) ([]onNode, error) {
 		return nil, err
 	}
 	defer srv.Stop()
+	for typ, properties := range map[string]node{
+		"customApis":  {"backendService": node{"serviceUrl": stand.base + "/" + standInConnection}},
+		"connections": {"api": node{"id": "/providers/Microsoft.Web/managedApis/" + standInConnection}},
+	} {
+		code, body, err := srv.Ask(ctx, http.MethodPut, server.Scope+"/providers/Microsoft.Web/"+typ+"/"+standInConnection+"?api-version=2016-06-01", mustJSON(node{"properties": properties}))
+		if err != nil || code >= 300 {
+			return nil, fmt.Errorf("declare the connection of the stand-in: %d %s %w", code, clip(body), orNil(err))
+		}
+	}
 	var out []onNode
 	left := map[string]int{}
 	for i, p := range all {
@@ -219,9 +247,9 @@ func clip(b []byte) string { return string(b[:min(len(b), 600)]) }
 func start(ctx context.Context, srv *server.Server, at string, trigger node) error {
 	var body bytes.Buffer
 	header := http.Header{}
-	outputs := node{"body": trigger["body"], "headers": trigger["headers"]}
+	outputs := node{"body": member(trigger, "body"), "headers": member(trigger, "headers")}
 	give(outputs, header, func(int) {}, &body)
-	if trigger["body"] == nil {
+	if outputs["body"] == nil {
 		body.Reset()
 		header.Del("Content-Type")
 	}

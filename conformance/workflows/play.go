@@ -38,6 +38,7 @@ func play(args []string) error {
 	verbose := flags.Bool("v", false, "list every definition that did not succeed, with why")
 	real := flags.String("real", "security,consumption,powerautomate,standard", "the categories of the manifest that count as real, of which nine tenths must meet no missing feature")
 	onNode := flags.Bool("node", false, "play them on a real node too, and compare how they end")
+	otherwise := flags.Bool("otherwise", false, "let conditions go the other way, as far as stand-ins can")
 	most := flags.Int("most", 0, "play at most so many on the node, spread over all; 0: all")
 	flags.Parse(args)
 	if flags.NArg() == 0 {
@@ -52,7 +53,7 @@ func play(args []string) error {
 	if err != nil {
 		return err
 	}
-	all, err := rehearse(weir, flags.Args(), *onNode)
+	all, err := rehearse(weir, flags.Args(), *onNode, *otherwise)
 	if err != nil {
 		return err
 	}
@@ -85,10 +86,13 @@ func encode(v any) error {
 	return e.Encode(v)
 }
 
-func rehearse(weir string, paths []string, madeUp bool) ([]played, error) {
+func rehearse(weir string, paths []string, madeUp, otherwise bool) ([]played, error) {
 	args := []string{"workflow", "rehearse", "--json"}
 	if madeUp {
 		args = append(args, "--made-up")
+	}
+	if otherwise {
+		args = append(args, "--otherwise")
 	}
 	cmd := exec.Command(weir, append(args, paths...)...)
 	cmd.Stderr = os.Stderr

@@ -17,6 +17,9 @@ type madeUp struct {
 	Actions    map[string]node
 }
 
+// standInConnection is the connection that all of ApiConnection call by.
+const standInConnection = "stand-in"
+
 // kept are the actions that go outside and are left as they are on a real node.
 var kept = []string{"JavaScriptCode"}
 
@@ -39,6 +42,11 @@ func staged(m *madeUp, base string) node {
 			}
 			kind, _ := a["type"].(string)
 			switch {
+			case calls[name] && kind == "ApiConnection":
+				// The node's own connector calls it, by a connection to the stand-in.
+				a["inputs"] = withoutPolicy(a["inputs"])
+				delete(a, "operationOptions")
+				plainTransfer(a)
 			case calls[name] && !slices.Contains(kept, kind):
 				all[name] = called(a, kind, base+"/"+url.PathEscape(name))
 			case strings.EqualFold(kind, "Wait"):
@@ -96,11 +104,32 @@ func called(a node, kind, uri string) node {
 			out[member] = v
 		}
 	}
-	if r, ok := out["runtimeConfiguration"].(node); ok {
+	plainTransfer(out)
+	return out
+}
+
+// plainTransfer leaves out transfers that the stand-in does not take part in.
+func plainTransfer(a node) {
+	if r, ok := a["runtimeConfiguration"].(node); ok {
 		delete(r, "paginationPolicy")
 		delete(r, "contentTransfer")
 	}
-	return out
+}
+
+// withoutPolicy leaves out what would make a failure take its time.
+func withoutPolicy(inputs any) any {
+	if o, ok := inputs.(node); ok {
+		o["retryPolicy"] = node{"type": "none"}
+		delete(o, "authentication")
+		if host, ok := o["host"].(node); ok {
+			c, _ := host["connection"].(node)
+			name, _ := c["name"].(string)
+			if !strings.HasPrefix(name, "@parameters('$connections')") {
+				host["connection"] = node{"name": standInConnection}
+			}
+		}
+	}
+	return inputs
 }
 
 // withoutCallback leaves out what is about the webhook that was.
@@ -167,7 +196,18 @@ func mustJSON(v any) []byte {
 func (m *madeUp) values() node {
 	out := node{}
 	for _, name := range slices.Sorted(maps.Keys(m.Parameters)) {
-		out[name] = node{"value": m.Parameters[name]}
+		v := m.Parameters[name]
+		if all, ok := v.(node); ok && name == "$connections" {
+			all = clone(all)
+			for _, c := range all {
+				if o, ok := c.(node); ok {
+					o["connectionId"], o["connectionName"], o["id"] = standInConnection, standInConnection, "/providers/Microsoft.Web/managedApis/"+standInConnection
+					delete(o, "connectionProperties")
+				}
+			}
+			v = all
+		}
+		out[name] = node{"value": v}
 	}
 	return out
 }
@@ -178,7 +218,7 @@ var tags = node{"environmentName": "rehearsal", "flowDisplayName": "rehearsed", 
 // beyond says why a definition cannot be played on a node by calling its trigger; empty,
 // it can.
 func beyond(m *madeUp) string {
-	for name := range m.Trigger {
+	for _, name := range slices.Sorted(maps.Keys(m.Trigger)) {
 		if !slices.Contains([]string{"body", "headers", "queries", "relativePathParameters", "statusCode", "method"}, name) {
 			return "its trigger gives " + name
 		}

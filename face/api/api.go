@@ -358,6 +358,7 @@ string is enough:
   /status            units, owners, positions                      (token)
   /deploy            POST a YAML or JSON file, or a Config.json    (token)
   /subscriptions/... resources by id, as in Azure Resource Manager (token)
+  /workflows/...     triggers and actions of workflows, at signed addresses
   /{entity}          the admin API of Azure's Service Bus clients   (key)
   /{entity}/messages send and receive with plain HTTP              (key)
   /workflows/...     where workflows are called; weir workflow url  (signed)

@@ -279,6 +279,8 @@ func (i *Import) judge(f *imported, beside *Beside) {
 			kind = "unsupported"
 		case p.Code == "placeholder":
 			kind = "unresolved"
+		case p.Code == "parameter-missing":
+			kind = "parameter"
 		}
 		i.note(kind, f.name, p.Code, string(p.Path), "%s", p.Message)
 	}

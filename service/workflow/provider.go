@@ -34,7 +34,7 @@ func workflowType() *resource.Type {
 			{Name: "parameters", Kind: resource.JSON, Description: "Values of the definition's parameters: `{\"name\": {\"value\": ...}}`. Those of secure parameters are taken and never shown again."},
 			{Name: secureParameters, Kind: resource.Secret, Description: "Values of secure parameters, as the text of a JSON object: where `parameters` puts them."},
 			{Name: "state", Kind: resource.Enum, Values: []string{"Enabled", "Disabled"}, Default: "Enabled", Description: "Disabled: its triggers do not fire. Runs that are under way go on."},
-			{Name: "accessControl", Kind: resource.JSON, Description: "Which addresses may call its triggers and read its contents: `{\"triggers\": {\"allowedCallerIpAddresses\": [{\"addressRange\": \"10.0.0.0/8\"}]}}`; likewise contents, actions and workflowManagement."},
+			{Name: "accessControl", Kind: resource.JSON, Description: "Which addresses may call its triggers and read its contents: `{\"triggers\": {\"allowedCallerIpAddresses\": [{\"addressRange\": \"10.0.0.0/8\"}]}}`; likewise contents and actions."},
 			{Name: "endpointsConfiguration", Kind: resource.JSON, Description: "Kept for templates."},
 			{Name: "integrationAccount", Kind: resource.JSON, Description: "Kept for templates."},
 			{Name: "sku", Kind: resource.JSON, ReadOnly: true, Description: "What it is sold in, said by the service."},
@@ -228,6 +228,9 @@ func checkAccess(d resource.Document) (p resource.Problems) {
 			if _, err := addressRange(allowed.Range); err != nil {
 				p = problem(p, d, fmt.Sprintf("%s.allowedCallerIpAddresses[%d].addressRange", at, i), "%q is no range of addresses: write 192.0.2.0/24, 192.0.2.7 or 192.0.2.1-192.0.2.9.", allowed.Range)
 			}
+		}
+		if part == "workflowManagement" && len(rules.Allowed) > 0 {
+			p = problem(p, d, at+".allowedCallerIpAddresses", "Who may manage is decided by roles here, not by addresses: restricting them would have no effect.")
 		}
 		if rules.Policies != nil && len(rules.Policies.Policies) > 0 {
 			p = problem(p, d, at+".openAuthenticationPolicies", "Triggers are called with signed addresses here: OAuth policies are not carried out, and a workflow that needs one would stand open.")

@@ -151,6 +151,7 @@ func TestRefuseWorkflow(t *testing.T) {
 		{"no object", `{"id": "` + flowID + `", "properties": {"definition": 5}}`, []string{"properties.definition"}},
 		{"address", flowOf(`, "actions": {}`, `, "accessControl": {"triggers": {"allowedCallerIpAddresses": [{"addressRange": "10.0.0.0/8"}, {"addressRange": "x"}]}}`), []string{"allowedCallerIpAddresses[1]", "no range of addresses"}},
 		{"policy", flowOf(`, "actions": {}`, `, "accessControl": {"triggers": {"openAuthenticationPolicies": {"policies": {"p": {}}}}}`), []string{"OAuth policies are not carried out"}},
+		{"management", flowOf(`, "actions": {}`, `, "accessControl": {"workflowManagement": {"allowedCallerIpAddresses": [{"addressRange": "10.0.0.0/8"}]}}`), []string{"decided by roles"}},
 		{"part", flowOf(`, "actions": {}`, `, "accessControl": {"doors": {}}`), []string{"no access to control by this name"}},
 	} {
 		_, err := declare(t, r, c.text)

@@ -9,6 +9,7 @@ import (
 	"weir/service/workflow/connector"
 	"weir/service/workflow/connector/api"
 	"weir/service/workflow/connector/bus"
+	"weir/service/workflow/connector/file"
 	webcalls "weir/service/workflow/connector/http"
 	"weir/service/workflow/connector/nested"
 	"weir/service/workflow/connector/script"
@@ -64,7 +65,7 @@ func supportTable() string {
 func operationsTable() string {
 	var b strings.Builder
 	b.WriteString("| provider | operation | what it does | inputs (**must be there**) | what comes out |\n|---|---|---|---|---|\n")
-	for _, c := range []connector.Connector{webcalls.New(webcalls.Options{}), api.New(api.Options{}), bus.New(bus.Options{}), nested.New(nested.Options{}), script.New(script.Options{})} {
+	for _, c := range []connector.Connector{webcalls.New(webcalls.Options{}), api.New(api.Options{}), bus.New(bus.Options{}), file.New(file.Options{}), nested.New(nested.Options{}), script.New(script.Options{})} {
 		of := "" // the operation is a type of its own
 		if provider, ok := strings.CutPrefix(c.Handles()[0], "ServiceProvider/serviceProviders/"); ok {
 			of = "`" + provider + "`"

@@ -58,6 +58,9 @@ type Options struct {
 	Connections connection.Finder
 	// Below lists directories that a root must be one of or lie in; none: it may be any.
 	Below []string
+	// Never lists directories that no root may hold or lie in: where the server keeps its
+	// keys.
+	Never []string
 	// Now is the time; nil: the clock's.
 	Now func() time.Time
 }
@@ -75,7 +78,18 @@ func New(o Options) *Connector {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Below, o.Never = absolute(o.Below), absolute(o.Never)
 	return &Connector{o: o}
+}
+
+func absolute(dirs []string) (out []string) {
+	for _, dir := range dirs {
+		if whole, err := filepath.Abs(dir); err == nil {
+			dir = whole
+		}
+		out = append(out, dir)
+	}
+	return out
 }
 
 // Handles names the provider.
@@ -270,8 +284,8 @@ func (c *Connector) open(conn *connection.Connection) (*directory, error) {
 	if !filepath.IsAbs(at) {
 		return nil, connection.Missed("The rootFolder %q of the connection %q is no absolute path.", at, conn.Name)
 	}
-	if !c.allowed(at) {
-		return nil, connection.Missed("The rootFolder %q of the connection %q is not in a directory that this node lets workflows use: %s.", at, conn.Name, strings.Join(c.o.Below, ", "))
+	if why := c.forbidden(at); why != "" {
+		return nil, connection.Missed("The rootFolder %q of the connection %q %s.", at, conn.Name, why)
 	}
 	d := &directory{settle: settleDefault, now: c.o.Now, appends: &c.appends}
 	if s := conn.Value("settleSeconds"); s != "" {
@@ -288,23 +302,32 @@ func (c *Connector) open(conn *connection.Connection) (*directory, error) {
 	return d, nil
 }
 
-func (c *Connector) allowed(at string) bool {
-	if len(c.o.Below) == 0 {
-		return true
-	}
+// forbidden says why a directory can be no root; empty when it can.
+func (c *Connector) forbidden(at string) string {
 	real, err := filepath.EvalSymlinks(at)
 	if err != nil {
-		return false
+		return "is not there on this node"
+	}
+	for _, dir := range c.o.Never {
+		if dir, err = filepath.EvalSymlinks(dir); err == nil && (within(dir, real) || within(real, dir)) {
+			return "holds, or lies in, the directory in which this node keeps its own data"
+		}
+	}
+	if len(c.o.Below) == 0 {
+		return ""
 	}
 	for _, dir := range c.o.Below {
-		if dir, err = filepath.EvalSymlinks(dir); err != nil {
-			continue
-		}
-		if rel, err := filepath.Rel(dir, real); err == nil && filepath.IsLocal(rel) {
-			return true
+		if dir, err = filepath.EvalSymlinks(dir); err == nil && within(dir, real) {
+			return ""
 		}
 	}
-	return false
+	return "is not in a directory that this node lets workflows use: " + strings.Join(c.o.Below, ", ")
+}
+
+// within tells whether a path is a directory's or lies in it.
+func within(dir, at string) bool {
+	rel, err := filepath.Rel(dir, at)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // local makes a path of what a definition says: below the root, with slashes.

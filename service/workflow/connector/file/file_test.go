@@ -171,6 +171,7 @@ func TestAnAppendThatACrashCutShort(t *testing.T) {
 		}
 		d.root.Close()
 		s.write("log", c.after, time.Time{})
+		s.write(marks+"/.weir-half", `{"from":3,"done":true,"at":"log"}`, time.Time{}) // the mark the crash came before
 		again(s, "k", "12345")
 		again(s, "k", "12345")
 		if got := s.content("log"); got != c.want {
@@ -242,13 +243,27 @@ func TestNoPathLeavesTheRoot(t *testing.T) {
 
 func TestRootsThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	for _, d := range []string{"data/keys", "files", "data-of-others"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(data, filepath.Join(dir, "way")); err != nil {
+		t.Skip(err)
+	}
+	t.Chdir(dir) // directories may be said from where the node was started
+	at := func(name string) string { return `{"rootFolder": "` + filepath.Join(dir, name) + `"}` }
 	for _, c := range []struct{ values, want string }{
-		{`{}`, "has no rootFolder"}, {`{"rootFolder": "relative"}`, "is no absolute path"}, {`{"rootFolder": "/"}`, "is not in a directory that this node lets workflows use"},
-		{`{"rootFolder": "` + filepath.Join(dir, "none") + `"}`, "is not in a directory"}, {`{"rootFolder": "` + dir + `", "settleSeconds": "x"}`, "is no number"},
+		{`{}`, "has no rootFolder"}, {`{"rootFolder": "relative"}`, "is no absolute path"}, {`{"rootFolder": "/tmp/.."}`, "keeps its own data"},
+		{at("none"), "is not there"}, {at("."), "keeps its own data"}, {at("data"), "keeps its own data"}, {at("data/keys"), "keeps its own data"}, {at("way/keys"), "keeps its own data"},
+		{at("data-of-others"), "is not in a directory that this node lets workflows use: " + filepath.Join(dir, "files")},
+		{`{"rootFolder": "` + filepath.Join(dir, "files") + `", "settleSeconds": "x"}`, "is no number"},
 	} {
-		a := New(Options{Connections: finder{parse(t, c.values)}, Below: []string{dir}}).Do(t.Context(), &connector.Call{Inputs: inputs(t, "deleteFile", `{"filePath": "x"}`)})
+		c2 := New(Options{Connections: finder{parse(t, c.values)}, Below: []string{filepath.Join(dir, "files")}, Never: []string{"data"}})
+		a := c2.Do(t.Context(), &connector.Call{Inputs: inputs(t, "deleteFile", `{"filePath": "x"}`)})
 		if a.Code != connection.CodeMissing || !strings.Contains(a.Message, c.want) {
-			t.Errorf("%s: %+v", c.values, a)
+			t.Errorf("%s: %+v, want %s", c.values, a, c.want)
 		}
 	}
 }

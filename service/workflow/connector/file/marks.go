@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"strconv"
+	"strings"
 	"time"
 
 	"weir/service/workflow/connector"
@@ -50,19 +50,8 @@ func (d *directory) note(who connector.Who, what string, data []byte) error {
 	if err := d.root.Mkdir(marks, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	f, err := d.root.OpenFile(place(who, what), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	d.sweep()
-	return err
+	defer d.sweep()
+	return d.put(place(who, what), bytes.NewReader(data), true) // whole or not at all
 }
 
 // sweep removes old marks when there are many.
@@ -147,6 +136,9 @@ func (d *directory) claimed(at string, from int64, own string) bool {
 	defer f.Close()
 	all, _ := f.ReadDir(-1)
 	for _, other := range all {
+		if strings.HasPrefix(other.Name(), temporary) {
+			continue // a crash kept it from being a mark
+		}
 		if e, ok := d.ending(path.Join(marks, other.Name())); ok && other.Name() != own && e.Done && e.At == at && e.From == from {
 			return true
 		}

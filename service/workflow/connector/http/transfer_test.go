@@ -327,7 +327,7 @@ func TestLook(t *testing.T) {
 		t.Fatalf("neither: %+v", f)
 	}
 	f = look("/busy", []byte(`{"v":1,"at":"`+s.URL+`/busy"}`))
-	if f.Code != "TooManyRequests" || !f.Retryable || f.After != 7*time.Second || len(f.Cursor) == 0 {
+	if f.Code != "429" || !f.Retryable || f.After != 7*time.Second || len(f.Cursor) == 0 {
 		t.Errorf("busy: %+v", f)
 	}
 	if f = look("/wrong", nil); f.Code != "NotFound" || f.Retryable || f.Status != 404 {

@@ -177,3 +177,21 @@ func TestWorkerThatCannotBegin(t *testing.T) {
 		c.Close()
 	}
 }
+
+// A worker that has been killed by somebody else is replaced.
+func TestWorkerThatIsKilled(t *testing.T) {
+	c := working(t, Limits{AtOnce: 1, Time: 20 * time.Second})
+	if a := c.Do(within(t), call(t, "return 1")); a.Code != "" {
+		t.Fatalf("%+v", a)
+	}
+	c.pool.mu.Lock()
+	w := c.pool.idle[0]
+	c.pool.mu.Unlock()
+	if err := w.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = w.process.Wait()
+	if a := c.Do(within(t), call(t, "return 2")); told(a) != `{"body":2}` {
+		t.Errorf("%+v", a)
+	}
+}

@@ -214,47 +214,56 @@ func (w *worker) end() int {
 	return w.process.ProcessState.ExitCode()
 }
 
-// run runs a script in a worker, which is killed when the time is over.
+// run runs a script in a worker, which is killed when the time is over. One that has died
+// while it had nothing to do is replaced.
 func (p *pool) run(ctx context.Context, j job) done {
-	w, err := p.take()
-	if err != nil {
-		return done{Code: codeBroken, Message: "a process for it cannot be started: " + err.Error(), Again: true}
-	}
-	w.jobs++
 	text, err := json.Marshal(order{j, p.limits})
 	if err != nil {
-		p.give(w)
 		return done{Code: codeBroken, Message: err.Error()}
 	}
-	over := time.AfterFunc(p.limits.Time+lateness, func() { _ = w.process.Process.Kill() })
-	off := context.AfterFunc(ctx, func() { _ = w.process.Process.Kill() })
-	answer, err := w.ask(text)
-	killed, left := !over.Stop(), !off()
-	if err == nil {
-		var d done
-		if err = json.Unmarshal(answer, &d); err == nil && !killed && !left {
-			p.give(w)
+	for {
+		w, err := p.take()
+		if err != nil {
+			return done{Code: codeBroken, Message: "a process for it cannot be started: " + err.Error(), Again: true}
+		}
+		w.jobs++
+		if d, asked := p.with(ctx, w, text); asked || w.jobs == 1 {
 			return d
 		}
+	}
+}
+
+// with runs a script in this worker; asked says that it got to know the script.
+func (p *pool) with(ctx context.Context, w *worker, text []byte) (d done, asked bool) {
+	over := time.AfterFunc(p.limits.Time+lateness, func() { _ = w.process.Process.Kill() })
+	off := context.AfterFunc(ctx, func() { _ = w.process.Process.Kill() })
+	answer, asked, err := w.ask(text)
+	killed, left := !over.Stop(), !off()
+	if err == nil {
+		if err = json.Unmarshal(answer, &d); err == nil && !killed && !left {
+			p.give(w)
+			return d, true
+		}
 		w.end()
-		return d
+		return d, true
 	}
 	code := w.end()
 	switch {
 	case code == exitMemory, w.said.has("out of memory"), w.said.has("cannot allocate"):
-		return done{Code: codeMemory, Message: fmt.Sprintf("it took more than %d MB of memory", p.limits.MemoryBytesMax>>20)}
+		return done{Code: codeMemory, Message: fmt.Sprintf("it took more than %d MB of memory", p.limits.MemoryBytesMax>>20)}, true
 	case left:
-		return done{Code: codeTimeout, Message: "it was given up", Again: true}
+		return done{Code: codeTimeout, Message: "it was given up", Again: true}, true
 	case killed:
-		return late(p.limits)
+		return late(p.limits), true
 	}
-	return done{Code: codeBroken, Message: "the process that ran it ended before it did"}
+	return done{Code: codeBroken, Message: "the process that ran it ended before it did", Again: true}, asked
 }
 
 // ask sends a script and reads what came of it.
-func (w *worker) ask(text []byte) ([]byte, error) {
+func (w *worker) ask(text []byte) (answer []byte, asked bool, err error) {
 	if err := writeFrame(w.in, text); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return readFrame(w.out)
+	answer, err = readFrame(w.out)
+	return answer, true, err
 }

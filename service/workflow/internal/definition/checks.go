@@ -12,9 +12,22 @@ import (
 
 // checkMethod wants an HTTP method that may be called.
 func checkMethod(r *reader, v *document.Value, p document.Path) {
+	if blank(r, v, p, "method") {
+		return
+	}
 	if oneOf(methods, v.Text) == "" {
 		r.error(p, v, "method", "the method is %q; it may be %s", v.Text, or(methods))
 	}
+}
+
+// blank reports whether a text is left empty, as galleries do where somebody is to fill in
+// what only they know.
+func blank(r *reader, v *document.Value, p document.Path, what string) bool {
+	if !v.Is(document.String) || v.Text != "" {
+		return false
+	}
+	r.warn(p, v, "placeholder", "the %s is left blank for somebody to fill in", what)
+	return true
 }
 
 // unfilled are the ways in which people mark the part of a URI that others fill in.
@@ -22,6 +35,9 @@ var unfilled = regexp.MustCompile(`<[^<>]*>|\$\{[^{}]*\}|^\[.*\]$|(?i)^your|re?p
 
 // checkURI wants an absolute http or https URI.
 func checkURI(r *reader, v *document.Value, p document.Path) {
+	if blank(r, v, p, "URI") {
+		return
+	}
 	if unfilled.MatchString(v.Text) {
 		r.warn(p, v, "placeholder", "%.80q has a part that somebody is to fill in", v.Text)
 		return

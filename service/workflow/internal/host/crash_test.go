@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -232,4 +233,50 @@ func (s *stage) idle() {
 		}
 	}
 	s.t.Fatal("the unit does not come to rest")
+}
+
+// The log is trimmed behind what lives; what still waits is carried, and goes on from there.
+func TestTheLogIsTrimmed(t *testing.T) {
+	s := &stage{t: t, at: replicatest.NewLocation(), world: newWorld(), trim: true}
+	s.open()
+	s.put("Later", `"actions": {"A": {"type": "Compose", "inputs": "@triggerBody()"}, "H": {"type": "HttpWebhook", "inputs": {"subscribe": {"method": "POST", "uri": "https://there.example"}}, "runAfter": {"A": ["Succeeded"]}},
+	  "B": {"type": "Http", "inputs": {"method": "POST", "uri": "https://there.example", "body": "@outputs('A')"}, "runAfter": {"H": ["Succeeded"]}}}, "outputs": {"o": {"type": "String", "value": "@outputs('A')"}}`+"}")
+	s.put("Orders", five)
+	body := strings.Repeat("x", 5000)
+	waiting, _ := s.fire("later", body)
+	s.idle()
+	var first uint64
+	for n := 0; n < 400; n++ {
+		name, ended := s.fire("orders", body)
+		s.ends(name, ended, run.Succeeded)
+		s.must(s.Cancel(s.within(), "later", s.fireAndWait("later")))
+		s.forgetAll()
+		s.unit.View(func() { first = uint64(s.ledger.Horizon()) })
+		if i, _ := s.RunNumbered(1); first > 100 && i.Name == waiting {
+			break
+		}
+	}
+	if first <= 100 {
+		t.Fatalf("the oldest block lies at %d: nothing was carried", first)
+	}
+	s.values.forget()
+	actions, err := s.Actions(s.within(), "later", waiting)
+	s.must(err)
+	s.must(s.CalledBack(s.within(), 1, actions[1].At, run.Answer{Status: 200}))
+	i := s.await("later", waiting, run.Succeeded)
+	if text, err := s.Content(s.within(), i.OutputsContent); err != nil || !strings.Contains(string(text), body) {
+		t.Errorf("the outputs have %d bytes, %v", len(text), err)
+	}
+}
+
+// fireAndWait starts a run that waits.
+func (s *stage) fireAndWait(workflow string) string {
+	name, _ := s.fire(workflow, "y")
+	s.idle()
+	return name
+}
+
+// forgetAll forgets every run that has ended.
+func (s *stage) forgetAll() {
+	s.must(s.unit.Call(s.within(), func(rt *replica.Turn) { s.ledger.Forget(rt, rt.Now().Add(time.Hour).UnixMicro(), 1000) }))
 }

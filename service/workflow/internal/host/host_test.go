@@ -54,6 +54,7 @@ type stage struct {
 	node  *journaltest.Node
 	world *world
 	limit Limits
+	trim  bool // snapshots and carries often
 	end   func()
 
 	// On disk: where, the store there, and the connectors in place of the world.
@@ -85,6 +86,9 @@ func (s *stage) open() {
 		o = s.at.Options("n1", s.Machine())
 		s.node = s.at.Log.Node()
 		o.Log, o.OnGain, o.OnWake = s.node, s.Gained, s.Woken
+		if s.trim {
+			o.SnapshotEveryBytes, o.CarryLogBytesMin = 64<<10, 64<<10
+		}
 		s.unit = replica.New(o)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

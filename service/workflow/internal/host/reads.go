@@ -211,14 +211,23 @@ func (q *RunQuery) wants(r *ledger.Run) bool {
 	return true
 }
 
-// Runs lists runs, the newest first. next is for the next page, 0: there is none.
+// looksMax is how many runs are looked at for one page: everything else waits meanwhile.
+const looksMax = 50_000
+
+// Runs lists runs, the newest first. next is for the next page, 0: there is none. A page
+// may have fewer runs than wanted, or none, and a next one.
 func (h *Host) Runs(workflow string, q RunQuery) (runs []RunInfo, next uint64, err error) {
 	if q.Most <= 0 {
 		q.Most = runsPage
 	}
 	err = h.see(workflow, func(w *ledger.Workflow) {
+		looked := 0
 		w.HistoryBefore(q.Before, func(r *ledger.Run) bool {
+			looked++
 			switch {
+			case looked > looksMax:
+				next = r.Number + 1
+				return false
 			case !q.After.IsZero() && r.Created < q.After.UnixMicro():
 				return false
 			case !q.wants(r):
@@ -400,11 +409,13 @@ func (h *Host) TriggerHistories(workflow, trigger string, most int) (all []Trigg
 		most = historiesPage
 	}
 	err = h.see(workflow, func(w *ledger.Workflow) {
+		looked := 0
 		w.History(func(r *ledger.Run) bool {
+			looked++
 			if strings.EqualFold(r.Trigger, trigger) {
 				all = append(all, TriggerHistory{Name: r.Name, Run: r.Name, Status: run.Succeeded, Code: "OK", Began: moment(r.Created), Ended: moment(r.Created), Tracking: r.Tracking, Origin: r.Origin, Times: 1, OutputsContent: contentTrigger(r.Number)})
 			}
-			return len(all) < most
+			return len(all) < most && looked < looksMax
 		})
 		t := find(w, trigger)
 		if t == nil {

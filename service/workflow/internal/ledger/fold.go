@@ -248,10 +248,15 @@ func (l *Ledger) beginRun(r *Run) {
 	w := r.flow
 	w.running++
 	for k, x := range w.waiting {
-		if x == r {
-			w.waiting = append(w.waiting[:k:k], w.waiting[k+1:]...)
-			break
+		if x != r {
+			continue
 		}
+		if k == 0 { // as it is where many wait
+			w.waiting[0], w.waiting = nil, w.waiting[1:]
+		} else {
+			w.waiting = append(w.waiting[:k:k], w.waiting[k+1:]...)
+		}
+		break
 	}
 }
 

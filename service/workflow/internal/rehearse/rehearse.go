@@ -100,7 +100,7 @@ func Play(d *definition.Definition, dawn time.Time, otherwise bool) Played {
 		trigger = trigger.With("name", d.Triggers[0].Name)
 	}
 	env := &run.Env{Random: 42, Run: "08584640926573727105946217888CU00", Values: s, Parameters: s.made.Parameters(),
-		Workflow: about(d), Setting: func(name string) (any, bool) { return name, true },
+		Workflow: about(d), Setting: func(name string) (any, bool) { return s.made.Setting(name), true },
 		CallbackURL: func(_ run.Place, key string) string { return "https://stand-in.example/back/" + key }}
 	s.advance(env, run.Input{Event: run.Start, Trigger: trigger, Waits: true})
 	for s.state.Status == run.Running && s.steps < stepsMost {

@@ -34,7 +34,7 @@ func (q *request) actions(name string, rest []string) error {
 		if err := q.get(); err != nil {
 			return err
 		}
-		return q.answers(http.StatusOK, q.row(q.actionShape(i, a), "runs", name, "actions", a.Name))
+		return q.answers(http.StatusOK, q.row(q.hashed(q.actionShape(i, a), a.ActionInfo), "runs", name, "actions", a.Name))
 	case word == "listexpressiontraces":
 		if err := q.post(); err != nil {
 			return err
@@ -81,13 +81,10 @@ func (q *request) listActions(i host.RunInfo) error {
 	if err != nil {
 		return err
 	}
-	var rows []object
-	for _, a := range all {
-		if len(wanted) == 0 || slices.Contains(wanted, a.Status) {
-			rows = append(rows, q.row(q.actionShape(i, a), "runs", i.Name, "actions", a.Name))
-		}
-	}
-	return q.cut(rows)
+	all = slices.DeleteFunc(all, func(a host.Summary) bool { return len(wanted) > 0 && !slices.Contains(wanted, a.Status) })
+	return q.cut(len(all), func(k int) (object, error) {
+		return q.row(q.actionShape(i, all[k]), "runs", i.Name, "actions", all[k].Name), nil
+	})
 }
 
 // statusFilter reads a filter that speaks of the status alone.
@@ -179,11 +176,7 @@ func (q *request) repetitions(i host.RunInfo, a host.Summary, rest []string) err
 		if err := q.get(); err != nil {
 			return err
 		}
-		var rows []object
-		for _, r := range all {
-			rows = append(rows, shape(r))
-		}
-		return q.cut(rows)
+		return q.cut(len(all), func(k int) (object, error) { return shape(all[k]), nil })
 	}
 	for _, r := range all {
 		if host.PathName(r.Path) != rest[0] {
@@ -194,7 +187,9 @@ func (q *request) repetitions(i host.RunInfo, a host.Summary, rest []string) err
 			if err := q.get(); err != nil {
 				return err
 			}
-			return q.answers(http.StatusOK, shape(r))
+			o := shape(r)
+			q.hashed(o["properties"].(object), r)
+			return q.answers(http.StatusOK, o)
 		case len(rest) == 2 && strings.EqualFold(rest[1], "listExpressionTraces"):
 			if err := q.post(); err != nil {
 				return err
@@ -273,7 +268,7 @@ func (q *request) requestHistories(i host.RunInfo, a host.ActionInfo, rest []str
 	}
 	switch {
 	case len(rest) == 0:
-		return q.cut(rows)
+		return q.cut(len(rows), func(k int) (object, error) { return rows[k], nil })
 	case len(rest) == 1 && rest[0] == name && len(rows) == 1:
 		return q.answers(http.StatusOK, rows[0])
 	}
@@ -352,11 +347,7 @@ func (q *request) scopeRepetitions(i host.RunInfo, a host.Summary, rest []string
 		return q.row(o, "runs", i.Name, "actions", a.Name, "scopeRepetitions", name)
 	}
 	if len(rest) == 0 {
-		var rows []object
-		for _, name := range names {
-			rows = append(rows, shape(name))
-		}
-		return q.cut(rows)
+		return q.cut(len(names), func(k int) (object, error) { return shape(names[k]), nil })
 	}
 	if len(rest) > 1 || by[rest[0]] == nil {
 		return noRepetition(q.flow.Name, i.Name, a.Name, strings.Join(rest, "/"))

@@ -1,12 +1,16 @@
 package rest
 
 import (
+	"crypto/md5"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
 	"weir/kernel/fault"
+	"weir/service/workflow/internal/host"
 )
 
 // What a run's trigger is recorded as holds both; a link names one of them.
@@ -28,6 +32,26 @@ func (d *Door) linksUntil() time.Time {
 
 func (q *request) sizedLink(run, content string, size int) object {
 	return object{"uri": q.link(run, content), "contentSize": size}
+}
+
+// hashed adds to the links of one action what its contents hash to; lists leave that out,
+// since every content would be read for it.
+func (q *request) hashed(o object, a host.ActionInfo) object {
+	for _, side := range []struct{ name, handle string }{{"inputsLink", a.InputsContent}, {"outputsLink", a.OutputsContent}} {
+		link, ok := o[side.name].(object)
+		if !ok {
+			continue
+		}
+		data, err := q.flow.Runs.Content(q.Context(), side.handle)
+		if err != nil {
+			continue
+		}
+		link["contentSize"] = len(data) // what is shown may be less than what is kept
+		sum := md5.Sum(data)
+		text := base64.StdEncoding.EncodeToString(sum[:])
+		link["contentVersion"], link["contentHash"] = strconv.Quote(text), object{"algorithm": "md5", "value": text}
+	}
+	return o
 }
 
 // content answers with what a signed address stands for.

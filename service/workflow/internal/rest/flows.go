@@ -3,6 +3,7 @@ package rest
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"weir/kernel/fault"
@@ -120,15 +121,8 @@ func (q *request) versions(rest []string) error {
 		if err := q.get(); err != nil {
 			return err
 		}
-		var rows []object
-		for k := len(all) - 1; k >= 0; k-- { // the newest first
-			o, err := q.versionBody(all[k].ID)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, o)
-		}
-		return q.cut(rows)
+		slices.Reverse(all) // the newest first
+		return q.cut(len(all), func(k int) (object, error) { return q.versionBody(all[k].ID) })
 	}
 	there := false
 	for _, v := range all {

@@ -338,3 +338,20 @@ func TestResubmit(t *testing.T) {
 		t.Errorf("%d runs go back to the first", len(got))
 	}
 }
+
+// What an action shows of itself has no password in it: neither its inputs nor what the
+// expressions in them gave.
+func TestPasswordsAreNotShown(t *testing.T) {
+	s := newStage(t)
+	s.put("calls", manual+`"actions": {"Call": {"type": "Http", "inputs": {"method": "POST", "uri": "http://there", "body": "@triggerBody()?['n']", "headers": {"Authorization": "@concat('Bearer ', triggerBody()?['p'])", "x-own": "@string(1)"}, "authentication": {"type": "Basic", "username": "u", "password": "@triggerBody()?['p']"}}}}`)
+	name := s.start("calls", `{"n": 1, "p": "hush"}`)
+	s.ended("calls", name)
+	a := s.json("GET", prefix+"calls/runs/"+name+"/actions/Call", "")
+	if in := s.fetch(at(a, "properties", "inputsLink")); strings.Contains(in, "hush") || !strings.Contains(in, `"body":1`) {
+		t.Errorf("the inputs are %s", in)
+	}
+	traces := s.json("POST", prefix+"calls/runs/"+name+"/actions/Call/listExpressionTraces", "")
+	if text := indented(traces); strings.Contains(text, "hush") || !strings.Contains(text, `"path": "body"`) || !strings.Contains(text, "sanitized") {
+		t.Errorf("the traces are %s", text)
+	}
+}

@@ -312,7 +312,7 @@ func (d *Door) runHeaders(w http.ResponseWriter, f *Flow, name, tracking string)
 	}
 	for header, value := range map[string]string{
 		"x-ms-workflow-run-id": name, "x-ms-workflow-name": f.Name, "x-ms-workflow-id": callback.ID(f.ID.String()), "x-ms-workflow-version": v.Version,
-		"x-ms-client-tracking-id": tracking, "x-ms-trigger-history-name": name, "x-ms-execution-location": v.Location, "x-ms-workflow-system-id": "/locations/" + v.Location + "/workflows/" + callback.ID(f.ID.String()),
+		"x-ms-client-tracking-id": tracking, "x-ms-trigger-history-name": name, "x-ms-execution-location": d.o.Location, "x-ms-workflow-system-id": "/locations/" + d.o.Location + "/workflows/" + callback.ID(f.ID.String()),
 	} {
 		if value != "" {
 			w.Header().Set(header, value)

@@ -20,7 +20,7 @@ func TestCall(t *testing.T) {
 	}
 	g := s.gets(201, `{"n":5}`, "POST", at(where, "value").(string), `{"n": 4}`, "x-ms-client-tracking-id", "mine")
 	name := g.header.Get("x-ms-workflow-run-id")
-	if g.header.Get("x-own") != "h" || name == "" || g.header.Get("x-ms-client-tracking-id") != "mine" || g.header.Get("x-ms-workflow-name") != "orders" || g.header.Get("x-ms-trigger-history-name") != name {
+	if g.header.Get("x-own") != "h" || name == "" || g.header.Get("x-ms-client-tracking-id") != "mine" || g.header.Get("x-ms-workflow-name") != "orders" || g.header.Get("x-ms-trigger-history-name") != name || !strings.HasPrefix(g.header.Get("x-ms-workflow-system-id"), "/locations/west/workflows/") {
 		t.Errorf("answered with %v", g.header)
 	}
 	o := s.ended("orders", name)
@@ -36,6 +36,9 @@ func TestCall(t *testing.T) {
 	if at(a, "properties", "status") != "Succeeded" || at(a, "properties", "code") != "OK" || at(a, "properties", "canResubmit") != true || at(a, "properties", "correlation", "actionTrackingId") == nil ||
 		s.fetch(at(a, "properties", "inputsLink")) != "5" || s.fetch(at(a, "properties", "outputsLink")) != "5" {
 		t.Errorf("the action is %s", indented(a))
+	}
+	if hash := at(a, "properties", "outputsLink", "contentHash", "value"); hash != "5No7f7vOI0XXdysGdKMY1Q==" || at(a, "properties", "outputsLink", "contentVersion") != `"5No7f7vOI0XXdysGdKMY1Q=="` {
+		t.Errorf("the content hashes to %v", hash)
 	}
 	list := s.json("GET", prefix+"orders/runs/"+name+"/actions", "")
 	if rows, _ := at(list, "value").([]any); len(rows) != 2 || at(rows, 0, "name") != "Take" || at(rows, 1, "properties", "canResubmit") != false {

@@ -121,7 +121,7 @@ func newStage(t *testing.T) *stage {
 			}
 			return nil
 		},
-		Refuse: refuseWith,
+		Refuse: refuseWith, Location: "west",
 		Logger: log,
 	})
 	s.server = httptest.NewServer(http.HandlerFunc(s.serve))

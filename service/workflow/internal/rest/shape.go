@@ -135,23 +135,32 @@ func (q *request) listed(rows []object, next string) error {
 	return q.answers(200, body)
 }
 
-// cut takes a page out of a whole list; names are how its rows are skipped to.
-func (q *request) cut(rows []object) error {
+// cut takes a page out of a whole list: of so many rows, which are made when they are shown.
+func (q *request) cut(count int, row func(k int) (object, error)) error {
 	p, err := q.page()
 	if err != nil {
 		return err
 	}
 	start := 0
 	if p.skip != "" {
-		if start, err = strconv.Atoi(p.skip); err != nil || start < 0 || start > len(rows) {
+		if start, err = strconv.Atoi(p.skip); err != nil || start < 0 || start > count {
 			return refuse(fault.Invalid, "InvalidQueryParameterValue", "The query parameter '$skiptoken' is not one that was given out.")
 		}
 	}
-	rest, next := rows[start:], ""
-	if len(rest) > p.top {
-		rest, next = rest[:p.top], strconv.Itoa(start+p.top)
+	end, next := count, ""
+	if count-start > p.top {
+		end = start + p.top
+		next = strconv.Itoa(end)
 	}
-	return q.listed(rest, next)
+	var rows []object
+	for k := start; k < end; k++ {
+		one, err := row(k)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, one)
+	}
+	return q.listed(rows, next)
 }
 
 // expands says whether a request asks for more than is shown at first.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,15 +29,7 @@ func (q *request) triggers(rest []string) error {
 		if err := q.get(); err != nil {
 			return err
 		}
-		var rows []object
-		for _, t := range plan.Definition.Triggers {
-			o, err := q.trigger(t)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, o)
-		}
-		return q.cut(rows)
+		return q.cut(len(plan.Definition.Triggers), func(k int) (object, error) { return q.trigger(plan.Definition.Triggers[k]) })
 	}
 	t := triggerNamed(plan, rest[0])
 	if t == nil {
@@ -165,13 +158,8 @@ func (q *request) histories(t *definition.Trigger, rest []string) error {
 		if err != nil {
 			return err
 		}
-		var rows []object
-		for _, h := range all {
-			if wanted(h) {
-				rows = append(rows, q.history(t.Name, h))
-			}
-		}
-		return q.cut(rows)
+		all = slices.DeleteFunc(all, func(h host.TriggerHistory) bool { return !wanted(h) })
+		return q.cut(len(all), func(k int) (object, error) { return q.history(t.Name, all[k]), nil })
 	}
 	for _, h := range all {
 		switch {

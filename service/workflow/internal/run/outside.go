@@ -490,7 +490,13 @@ func (m *machine) respond(i *instance, n *node) {
 	case later:
 	case m.s.Caller == NoCaller, m.s.Caller == CallerAnswered:
 		why := failure{codeNoCaller, fmt.Sprintf("The execution of template action '%s' is skipped: the client application is not waiting for a response from service.", n.Action.Name)}
-		m.acted(i, &Fact{Status: Skipped, Code: why.code, Error: why.payload()})
+		f := &Fact{Status: Skipped, Code: why.code, Error: why.payload()}
+		if v, bad := m.eval(i, n, n.inputs); !bad.given() { // what it would have said
+			f.Inputs = value(v)
+		}
+		if m.err == nil {
+			m.acted(i, f)
+		}
 		return
 	case m.s.Caller == CallerGone:
 		why := failure{codeCallerGone, fmt.Sprintf("The execution of template action '%s' is failed: the client application timed out waiting for a response from service. This means that workflow took longer to respond than the alloted timeout value. The connection maintained between the client application and service will be closed and client application will get an HTTP status code 504 Gateway Timeout.", n.Action.Name)}

@@ -242,12 +242,23 @@ func (c *carrier) whole(i *instance, n *node, was *instance) error {
 	return nil
 }
 
+// counted reports whether outputs say what a variable came to.
+func counted(outputs Payload) bool {
+	o, _ := outputs.Value.(*expression.Object)
+	if o == nil {
+		return false
+	}
+	_, ok := o.Exact("body")
+	return ok
+}
+
 // vary makes the fact do to a variable what the action did.
 func (c *carrier) vary(n *node, f *Fact) error {
 	o, _ := f.Inputs.Value.(*expression.Object)
 	if o == nil {
 		return nil
 	}
+	gave := f.Outputs
 	f.Outputs = Payload{}
 	name, _ := o.Get("name")
 	if list, ok := o.Exact("variables"); ok {
@@ -271,7 +282,9 @@ func (c *carrier) vary(n *node, f *Fact) error {
 	f.Variable = v
 	switch {
 	case n.Is("IncrementVariable", "DecrementVariable"):
-		f.Op = OpAdd
+		if f.Op = OpAdd; counted(gave) {
+			f.Op, f.Flag, f.Outputs = OpSet, true, gave
+		}
 	case n.Is("AppendToArrayVariable", "AppendToStringVariable"):
 		f.Op = OpAppend
 	default:

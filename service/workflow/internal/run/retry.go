@@ -107,14 +107,15 @@ func (p policy) wait(n int, random uint64) time.Duration {
 	return low + time.Duration((z^z>>31)%uint64(high-low))
 }
 
-// statusNamesHTTP are the names the engine gives to HTTP statuses.
+// statusNamesHTTP are the names the engine gives to HTTP statuses. Younger ones, 422 and
+// 429 among them, have none there and are called by their number.
 var statusNamesHTTP = map[int]string{
 	200: "OK", 201: "Created", 202: "Accepted", 203: "NonAuthoritativeInformation", 204: "NoContent", 205: "ResetContent", 206: "PartialContent",
 	300: "MultipleChoices", 301: "MovedPermanently", 302: "Found", 303: "SeeOther", 304: "NotModified", 307: "TemporaryRedirect",
 	400: "BadRequest", 401: "Unauthorized", 402: "PaymentRequired", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 406: "NotAcceptable",
 	407: "ProxyAuthenticationRequired", 408: "RequestTimeout", 409: "Conflict", 410: "Gone", 411: "LengthRequired", 412: "PreconditionFailed",
 	413: "RequestEntityTooLarge", 414: "RequestUriTooLong", 415: "UnsupportedMediaType", 416: "RequestedRangeNotSatisfiable", 417: "ExpectationFailed",
-	422: "UnprocessableEntity", 426: "UpgradeRequired", 429: "TooManyRequests",
+	426: "UpgradeRequired",
 	500: "InternalServerError", 501: "NotImplemented", 502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout", 505: "HttpVersionNotSupported",
 }
 

@@ -2,6 +2,8 @@ package run
 
 import (
 	"errors"
+	"slices"
+	"strings"
 
 	"weir/kernel/fault"
 	"weir/service/workflow/internal/expression"
@@ -30,6 +32,14 @@ func Trace(s *State, p *Plan, e *Env, at Place) ([]*expression.Trace, error) {
 	}
 	if m.err != nil {
 		err = m.err
+	}
+	if n.outside {
+		for _, t := range traces {
+			path := strings.ToLower(t.Path) // as Shown has it
+			if slices.ContainsFunc(append([]string{"authentication", "subscriptionkey"}, keyHeaders...), func(secret string) bool { return strings.Contains(path, secret) }) || path == "headers" {
+				t.Value, t.Error, t.Parts = sanitized, nil, nil
+			}
+		}
 	}
 	return traces, err
 }

@@ -28,7 +28,7 @@ func (m *machine) variableValue(v int32) (any, bool) {
 	return m.s.live[v], true
 }
 
-// assigned is what the inputs of an action say of a variable.
+// assigned is what the inputs of an action, or its outputs, say of a variable.
 func (m *machine) assigned(inputs any, name string) any {
 	o, ok := inputs.(*expression.Object)
 	if !ok {
@@ -45,6 +45,12 @@ func (m *machine) assigned(inputs any, name string) any {
 			}
 		}
 		return nil
+	}
+	if body, ok := o.Exact("body"); ok { // the outputs of one that counts
+		o, _ = body.(*expression.Object)
+		if o == nil {
+			return nil
+		}
 	}
 	v, _ := o.Get("value")
 	return v
@@ -168,6 +174,7 @@ func (m *machine) variable(i *instance, n *node) {
 	}
 	f := &Fact{Status: Succeeded, Code: codeNone, Variable: v, Op: OpSet, Count: 1}
 	x, has := o.Get("value")
+	written := x
 	switch {
 	case n.Is("SetVariable"):
 		x, why = m.fits(n, v, x)
@@ -175,6 +182,7 @@ func (m *machine) variable(i *instance, n *node) {
 		if f.Op = OpAdd; !has || x == nil {
 			x = int64(1)
 		}
+		written = x
 		if n.Is("DecrementVariable") {
 			x = negative(x)
 		}
@@ -204,6 +212,10 @@ func (m *machine) variable(i *instance, n *node) {
 	if most := m.e.Limits.VariableBytesMax; size > most {
 		m.fails(i, Payload{}, failure{codeVariableTooLarge, fmt.Sprintf("The variable '%s' has size of more than '%d' bytes. This exceeded the maximum size '%d' configured.", m.p.variables[v].name, size, most)})
 		return
+	}
+	if f.Op == OpAdd { // what it came to is what it gives, and all there is of the variable
+		f.Op, f.Flag, f.Inputs = OpSet, true, value(o.With("value", written))
+		f.Outputs = value(expression.NewObject("body", expression.NewObject("name", m.p.variables[v].name, "value", after)))
 	}
 	if f.Op != OpSet && len(m.s.vars[v].parts) >= partsMax {
 		// Written whole, so that a variable is never more than so many parts.

@@ -31,6 +31,7 @@ type Made struct {
 	trigger *shape
 	actions map[string]*shape
 	unset   map[string]*shape // parameters without a value
+	set     map[string]*shape // app settings
 	named   []string
 }
 
@@ -42,7 +43,7 @@ func For(d *definition.Definition, otherwise bool) *Made {
 	for range passes {
 		r.pass()
 	}
-	return &Made{d, r.trigger, r.actions, r.parameters, r.named}
+	return &Made{d, r.trigger, r.actions, r.parameters, r.settings, r.named}
 }
 
 // Trigger gives the outputs of the trigger.
@@ -81,6 +82,14 @@ func (m *Made) Outputs(action string) *expression.Object {
 		o = o.With("body", &expression.Object{})
 	}
 	return o
+}
+
+// Setting gives an app setting, which is always a text.
+func (m *Made) Setting(name string) string {
+	if s := m.set[strings.ToLower(name)]; s != nil {
+		return expression.Text(s.made(name))
+	}
+	return name
 }
 
 // Parameters gives values of the parameters that have none.

@@ -287,7 +287,13 @@ func (r *reader) known(f string, args [][]*shape) ([]*shape, bool) {
 		return nil, true
 	case "result":
 		return made(list), true
-	case "workflow", "iterationindexes", "listcallbackurl", "appsetting", "utcnow", "guid", "getpasttime", "getfuturetime":
+	case "appsetting":
+		key := strings.ToLower(name)
+		if r.settings[key] == nil {
+			r.settings[key] = &shape{name: name, wishes: text}
+		}
+		return []*shape{r.settings[key]}, true
+	case "workflow", "iterationindexes", "listcallbackurl", "utcnow", "guid", "getpasttime", "getfuturetime":
 		return made(0), true
 	}
 	return nil, false
@@ -375,6 +381,11 @@ func (r *reader) texted(f string, w wish, args [][]*shape) []*shape {
 func parsed(all []*shape) []*shape {
 	return each(all, func(s *shape) []*shape {
 		if s.of != nil {
+			for _, o := range s.of {
+				if !o.given && !o.kept && o.wishes&(json|list|number|truth|date) == 0 {
+					o.wishes |= object // its text is to be JSON
+				}
+			}
 			return s.of
 		}
 		if s.given {

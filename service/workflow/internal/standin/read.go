@@ -25,6 +25,7 @@ type reader struct {
 	variables  map[string][]*shape
 	kinds      map[string]wish // of variables
 	parameters map[string]*shape
+	settings   map[string]*shape
 	named      []string            // the parameters that are made up
 	loops      map[string][]*shape // what a Foreach goes over
 	item       [][]*shape          // what item() means
@@ -32,7 +33,7 @@ type reader struct {
 }
 
 func newReader(d *definition.Definition) *reader {
-	r := &reader{d: d, trigger: &shape{}, actions: map[string]*shape{}, composed: map[string][]*shape{}, variables: map[string][]*shape{}, kinds: map[string]wish{}, parameters: map[string]*shape{}, loops: map[string][]*shape{}}
+	r := &reader{d: d, trigger: &shape{}, actions: map[string]*shape{}, composed: map[string][]*shape{}, variables: map[string][]*shape{}, kinds: map[string]wish{}, parameters: map[string]*shape{}, settings: map[string]*shape{}, loops: map[string][]*shape{}}
 	for _, p := range d.Parameters {
 		if p.Name == "$connections" || p.Default == nil && !p.Value.Get("value").Given() {
 			s := &shape{name: p.Name}
