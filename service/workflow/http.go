@@ -154,15 +154,6 @@ func (s *Service) flow(sp *space, d resource.Document) *rest.Flow {
 	f := &rest.Flow{
 		ID: d.ID, Name: d.Name(), Runs: sp.host, Triggers: sp.triggers,
 		Allows: func(part string, from netip.Addr) bool { return Allows(d, part, from) },
-		Show: func() *resource.Document {
-			shown := d
-			for _, t := range Types() {
-				if strings.EqualFold(t.Name, d.Type()) {
-					shown = t.Redact(d)
-				}
-			}
-			return &shown
-		},
 	}
 	if sp.site {
 		f.App = sp.id.Name()

@@ -23,6 +23,7 @@ func (s *Service) Applied(ctx context.Context, id resource.ID) error {
 	if sp == nil || !sp.unit.Ownership().Self {
 		return nil
 	}
+	sp.awaitOwned(ctx) // until then nothing can be put
 	return sp.compare.await(ctx)
 }
 

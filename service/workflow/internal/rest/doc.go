@@ -39,7 +39,6 @@ import (
 // Runs is the unit that runs a flow; *host.Host is one.
 type Runs interface {
 	Workflow(name string) (host.View, bool)
-	Workflows() []host.View
 	Versions(name string) ([]host.VersionInfo, error)
 	Definition(ctx context.Context, workflow, version string) (host.Declared, error)
 	Plan(ctx context.Context, workflow, version string) (*run.Plan, *expression.Object, error)
@@ -85,9 +84,6 @@ type Flow struct {
 	Triggers Triggers
 	// Allows says whether an address may do what accessControl speaks of; nil: it may.
 	Allows func(part string, from netip.Addr) bool
-	// Show gives the workflow as a resource, without what must not be shown; nil: it is not
-	// declared any more.
-	Show func() *resource.Document
 	// Pass lets the owner of the unit answer a request that only it can, and says whether it
 	// did; nil: this is the owner.
 	Pass func(w http.ResponseWriter, r *http.Request) bool
