@@ -62,6 +62,9 @@ const (
 	hookMost  = 2 * time.Second
 	hookPause = 200 * time.Millisecond
 	hookTries = 1500
+	// A callback that nobody knows may be of a subscription that was made twice, or of a run
+	// that is brought back from another location in a while.
+	hookUnknown = 90
 )
 
 // hook takes a subscription and calls it back.
@@ -101,6 +104,7 @@ func (s *Service) callBack(url, token string, after time.Duration) {
 	}
 	pause := time.NewTimer(after)
 	defer pause.Stop()
+	unknown := 0
 	for range hookTries {
 		select {
 		case <-s.done:
@@ -112,7 +116,11 @@ func (s *Service) callBack(url, token string, after time.Duration) {
 		case err == nil && status < 300:
 			return
 		case err == nil && (status == http.StatusNotFound || status == http.StatusConflict || status == http.StatusGone):
-			return // of a subscription that was made twice, one is not waited for
+			if unknown++; unknown == hookUnknown {
+				return
+			}
+			pause.Reset(time.Second)
+			continue
 		case err == nil && status < 500 && status != http.StatusTooManyRequests:
 			s.wrong(fmt.Sprintf("a callback was answered %d %.200s", status, answer))
 		}

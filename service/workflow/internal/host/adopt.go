@@ -52,9 +52,9 @@ type Beginning struct {
 	Given                  *expression.Object // as trigger() gives it
 }
 
-// Begun gives what began the runs of a workflow that have a number from first on and
-// that began in this location since it decides, at most so many: what to compare with to
-// tell whether something has come twice.
+// Begun gives what began the runs of a workflow that have a number from first on, at most
+// so many: what to compare with to tell whether something has come twice. When this location
+// began to decide does not count: it may have been killed and promoted since.
 func (h *Host) Begun(ctx context.Context, workflow string, first uint64, most int) (all []Beginning, err error) {
 	var numbers []uint64
 	h.unit.View(func() {
@@ -63,9 +63,8 @@ func (h *Host) Begun(ctx context.Context, workflow string, first uint64, most in
 			err = noWorkflow(workflow)
 			return
 		}
-		since := h.ledger.Owner().Since
 		w.History(func(r *ledger.Run) bool {
-			if r.Number >= first && r.Created >= since {
+			if r.Number >= first {
 				numbers = append(numbers, r.Number)
 			}
 			return r.Number > first && len(numbers) < most
