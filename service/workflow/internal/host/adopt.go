@@ -30,6 +30,7 @@ func (h *Host) Adopt(ctx context.Context, all []ledger.Adopted) ([]error, error)
 				said[k] = err
 			case r.State() != nil:
 				open = append(open, r.Number)
+				t.found(r.Number)
 			case !r.Status.Ended():
 				flows[r.Workflow()] = true
 			}

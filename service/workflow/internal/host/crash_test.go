@@ -280,3 +280,50 @@ func (s *stage) fireAndWait(workflow string) string {
 func (s *stage) forgetAll() {
 	s.must(s.unit.Call(s.within(), func(rt *replica.Turn) { s.ledger.Forget(rt, rt.Now().Add(time.Hour).UnixMicro(), 1000) }))
 }
+
+// A run is recovered once in an ownership. Later, what it has under way is known: it is not
+// begun again, whatever is shown when.
+func TestWhatIsKnownToBeUnderWayIsNotBegunAgain(t *testing.T) {
+	s := newStage(t)
+	s.put("Orders", `"actions": {"A": {"type": "Http", "inputs": {"method": "GET", "uri": "https://there.example"}}}}`)
+	began, release := make(chan struct{}, 10), make(chan struct{})
+	s.world.do = func(ctx context.Context, c *connector.Call) connector.Answer {
+		began <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return connector.Answer{Status: 200}
+	}
+	name, _ := s.fire("orders", "x")
+	<-began
+	s.restart()
+	<-began // asked again, as it must
+	i, err := s.Run(s.within(), "orders", name)
+	s.must(err)
+	s.at.Log.Hold()
+	recorded := make(chan error, 1)
+	go func() {
+		_, err := s.Fire(s.within(), Firing{Workflow: "orders", Trigger: "in", SetMemory: true, Memory: []byte("m")})
+		recorded <- err
+	}()
+	for remembered := false; !remembered; {
+		m, err := s.Trigger("orders", "in")
+		s.must(err)
+		remembered = string(m.Memory) == "m"
+	}
+	s.must(s.current().post(i.Number, input{Input: run.Input{Event: run.Recover}}))
+	close(release)
+	for ended := false; !ended; {
+		s.unit.View(func() { ended = s.ledger.Run(i.Number).Status.Ended() })
+	}
+	s.at.Log.Free()
+	for s.node.Complete() {
+	}
+	s.must(<-recorded)
+	s.await("orders", name, run.Succeeded)
+	s.idle()
+	if len(began) != 0 {
+		t.Errorf("it was asked %d times more", len(began))
+	}
+}

@@ -105,6 +105,9 @@ func (t *tenure) again(number uint64, in input) {
 	t.mu.Lock()
 	rests := t.resting[number]
 	t.resting[number] = true
+	if in.Event == run.Recover {
+		t.old[number] = true
+	}
 	t.mu.Unlock()
 	if rests && in.Event == run.Tick && !in.archive && !in.start {
 		return // its time is looked at when it has rested

@@ -118,6 +118,11 @@ func (h *Host) Gained(rt *replica.Turn) {
 	t := newTenure(h, rt.Epoch())
 	h.reigning = t
 	h.saw(rt)
+	h.ledger.Unfinished(func(r *ledger.Run) {
+		if r.State() != nil {
+			t.old[r.Number] = true
+		}
+	})
 	if h.ledger.Secret() == nil {
 		secret := make([]byte, secretBytes)
 		_, _ = rand.Read(secret) // never fails

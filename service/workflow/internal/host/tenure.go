@@ -28,6 +28,7 @@ type tenure struct {
 	calls    fifo[*call] // that wait
 	calling  int         // goroutines that call
 	starting map[uint64]bool
+	old      map[uint64]bool // runs of before that have not been recovered
 	resting  map[uint64]bool // runs that cannot go on and are tried again later: no time wakes them
 
 	// Only turns use these.
@@ -36,7 +37,7 @@ type tenure struct {
 }
 
 func newTenure(h *Host, epoch uint64) *tenure {
-	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64][]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}, resting: map[uint64]bool{}}
+	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64][]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}, old: map[uint64]bool{}, resting: map[uint64]bool{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -194,6 +195,22 @@ func (t *tenure) work() {
 		}
 		t.mu.Unlock()
 	}
+}
+
+// found notes a run whose calls under way nobody here knows of.
+func (t *tenure) found(number uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.old[number] = true
+}
+
+// touch reports whether a run is one that must be recovered now.
+func (t *tenure) touch(number uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	old := t.old[number]
+	delete(t.old, number)
+	return old
 }
 
 // drop lets go of a worker's copy of the state. With the lock held.

@@ -58,12 +58,26 @@ const (
 	turnParts  = 4
 )
 
-// take lets the run go on with an input, as far as it goes.
+// take lets the run go on with an input. A run of before this ownership is recovered first,
+// and once: later, what is under way would be begun again.
 func (w *worker) take(in input) {
 	if in.archive {
 		w.archive(in)
 		return
 	}
+	switch old, recovers := w.t.touch(w.number), in.Event == run.Recover; {
+	case recovers && !old:
+		in.tell(errNothing)
+		return
+	case old && !recovers && !w.goOn(input{Input: run.Input{Event: run.Recover}}):
+		w.t.again(w.number, in)
+		return
+	}
+	w.goOn(in)
+}
+
+// goOn lets the run go on with an input, as far as it goes, and says whether it could.
+func (w *worker) goOn(in input) bool {
 	steps := 0
 	w.tooLong = false
 	for try := 1; ; {
@@ -75,13 +89,13 @@ func (w *worker) take(in input) {
 		switch {
 		case err == nil && !more:
 			in.tell(errNothing) // when nothing was recorded: else it is told when that is durable
-			return
+			return true
 		case err == nil:
 			in, try = input{Input: run.Input{Event: run.Go}, done: in.done}, 1
 			continue
 		case w.t.ctx.Err() != nil:
 			in.tell(w.t.lost())
-			return
+			return false
 		case errors.Is(err, errTooLong) && steps != 1:
 			if steps = stepsShort; w.tooLong {
 				steps = 1
@@ -99,13 +113,13 @@ func (w *worker) take(in input) {
 		case fault.Is(err, fault.NotFound), fault.Is(err, fault.Conflict), fault.Is(err, fault.NotOwner):
 			w.letGo()
 			in.tell(err)
-			return
+			return true // there is nothing to go on with
 		case try >= triesMax:
 			w.t.h.log.Error("a run cannot go on", "unit", w.t.h.o.Unit, "run", w.name, "error", fault.Detail(err))
 			w.letGo()
 			in.tell(err)
 			w.t.again(w.number, in)
-			return
+			return false
 		}
 		w.letGo()
 		try++
