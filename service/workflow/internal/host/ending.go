@@ -102,7 +102,17 @@ const againPause = 5 * time.Second
 
 // again gives a run an input once more, later.
 func (t *tenure) again(number uint64, in input) {
+	t.mu.Lock()
+	rests := t.resting[number]
+	t.resting[number] = true
+	t.mu.Unlock()
+	if rests && in.Event == run.Tick && !in.archive && !in.start {
+		return // its time is looked at when it has rested
+	}
 	time.AfterFunc(againPause, func() {
+		t.mu.Lock()
+		delete(t.resting, number)
+		t.mu.Unlock()
 		if t.ctx.Err() == nil {
 			_ = t.post(number, in)
 		}

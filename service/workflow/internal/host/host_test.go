@@ -6,12 +6,15 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"weir/kernel/fault"
 	"weir/kernel/journal"
 	"weir/kernel/journal/journaltest"
+	"weir/kernel/journal/record"
 	"weir/kernel/replica"
 	"weir/kernel/replica/replicatest"
 	"weir/service/workflow/connector"
@@ -57,6 +60,9 @@ type stage struct {
 	limit Limits
 	trim  bool // snapshots and carries often
 	end   func()
+	// Reads of the log fail while it is broken, and are counted then.
+	broken atomic.Bool
+	reads  atomic.Int64
 
 	// On disk: where, the store there, and the connectors in place of the world.
 	dir   string
@@ -93,7 +99,7 @@ func (s *stage) open() {
 		s.unit = replica.New(o)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	wait := s.Start(ctx, s.unit)
+	wait := s.Start(ctx, unreadableUnit{s.unit, s})
 	s.unit.Start()
 	ended := false
 	s.end = func() {
@@ -125,6 +131,20 @@ func (s *stage) restart() {
 	s.t.Helper()
 	s.end()
 	s.open()
+}
+
+// unreadableUnit is a unit whose log can be made unreadable.
+type unreadableUnit struct {
+	*replica.Unit
+	s *stage
+}
+
+func (u unreadableUnit) Read(ctx context.Context, ref record.Ref) ([]byte, error) {
+	if u.s.broken.Load() {
+		u.s.reads.Add(1)
+		return nil, fault.New(fault.Unavailable, "The log cannot be read.")
+	}
+	return u.Unit.Read(ctx, ref)
 }
 
 type testWriter struct{ t testing.TB }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/kernel/fault"
@@ -284,4 +285,28 @@ func TestRunsThatRecordMuch(t *testing.T) {
 	if runs, _, err := s.Runs("much", RunQuery{}); err != nil || len(runs) != 3 {
 		t.Errorf("%d runs, %v", len(runs), err)
 	}
+}
+
+// A run whose payloads cannot be read rests, and goes on when they can; others do not mind.
+func TestARunThatCannotGoOnRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t)
+		s.put("Later", `"actions": {"A": {"type": "Compose", "inputs": "@triggerBody()"}, "W": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Minute"}}, "runAfter": {"A": ["Succeeded"]}}, "B": {"type": "Compose", "inputs": "@outputs('A')", "runAfter": {"W": ["Succeeded"]}}}}`)
+		name, _ := s.fire("later", "x")
+		s.idle()
+		s.values.forget()
+		s.broken.Store(true)
+		time.Sleep(2 * time.Minute)
+		if i, err := s.Run(s.within(), "later", name); err != nil || i.Status != run.Running {
+			t.Errorf("the run is %s, %v", i.Status, err)
+		}
+		if tries := s.reads.Load(); tries > 200 {
+			t.Errorf("it was tried %d times in two minutes", tries)
+		}
+		s.broken.Store(false)
+		time.Sleep(time.Minute)
+		if i, err := s.Run(s.within(), "later", name); err != nil || i.Status != run.Succeeded {
+			t.Errorf("the run is %s, %v", i.Status, err)
+		}
+	})
 }

@@ -28,6 +28,7 @@ type tenure struct {
 	calls    fifo[*call] // that wait
 	calling  int         // goroutines that call
 	starting map[uint64]bool
+	resting  map[uint64]bool // runs that cannot go on and are tried again later: no time wakes them
 
 	// Only turns use these.
 	sweep  int64 // when runs that are due were looked for, unix microseconds
@@ -35,7 +36,7 @@ type tenure struct {
 }
 
 func newTenure(h *Host, epoch uint64) *tenure {
-	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64][]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}}
+	t := &tenure{h: h, epoch: epoch, workers: map[uint64]*worker{}, callers: map[uint64][]chan<- Reply{}, endings: map[uint64]func(string, run.Status){}, starting: map[uint64]bool{}, resting: map[uint64]bool{}}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
@@ -125,7 +126,10 @@ func (t *tenure) post(number uint64, in input) error {
 		return fault.New(fault.Busy, "Too much waits for run %d.", number)
 	}
 	if in.Event == run.Tick && !in.archive && !in.start {
-		if w.ticking {
+		if w.ticking || t.resting[number] {
+			if !w.queued && w.flying == 0 && len(w.inbox) == 0 {
+				delete(t.workers, number)
+			}
 			return nil
 		}
 		w.ticking = true
@@ -171,12 +175,12 @@ func (t *tenure) work() {
 		in := w.inbox[0]
 		w.inbox[0] = input{}
 		w.inbox = w.inbox[1:]
-		if in.Event == run.Tick {
-			w.ticking = false
-		}
 		t.mu.Unlock()
 		w.take(in)
 		t.mu.Lock()
+		if in.Event == run.Tick {
+			w.ticking = false
+		}
 		w.queued = false
 		switch {
 		case t.ended:
