@@ -145,7 +145,7 @@ func Settings(o *Options) *settings.Set {
 	g.Choice(&o.Sync, "sync", syncModes, "When an acknowledged write is safe on disk: always before it is acknowledged, or up to a second later.")
 	g.Size(&o.SnapshotEvery, "snapshot-every", "Journal written between two snapshots of a unit, at least.")
 	g.Size(&o.Cache, "cache", "Newest part of the journals kept in memory for reading.")
-	g.Duration(&o.RunRetention, "run-retention", "How long the history of a workflow's run is kept, from when it began. Runs that have not ended are kept in any case. The same on all nodes.")
+	g.Duration(&o.RunRetention, "run-retention", "How long the history of a workflow's run is kept after it ended. The same on all nodes.")
 
 	g = set.Group("Workflows")
 	g.Strings(&o.WorkflowReach, "workflow-reach", "CIDR", "Addresses that workflows may call over HTTP, and no others: 10.0.0.0/8. Not given: all but those that are link-local or where clouds tell machines their secrets.")

@@ -16,6 +16,9 @@ import (
 	"weir/internal/jsonc"
 	"weir/operate/deploy/template"
 	"weir/service/workflow"
+	"weir/service/workflow/connector"
+	"weir/service/workflow/connector/bus"
+	"weir/service/workflow/connector/file"
 )
 
 // ImportCommand is `weir import`: it needs no server.
@@ -62,6 +65,18 @@ something must be done before everything runs; 2, nothing was written.`,
 	return cmd
 }
 
+// providers are the built-in connectors that there are.
+func providers() (all []string) {
+	for _, c := range []connector.Connector{bus.New(bus.Options{}), file.New(file.Options{})} {
+		for _, of := range c.Handles() {
+			if _, name, ok := strings.Cut(of, "serviceProviders/"); ok {
+				all = append(all, name)
+			}
+		}
+	}
+	return all
+}
+
 type importing struct {
 	out, name, group, subscription string
 	parameters                     []string
@@ -69,7 +84,7 @@ type importing struct {
 }
 
 func (o *importing) run(out io.Writer, path string) error {
-	i, err := workflow.ImportPath(path, workflow.ImportOptions{Name: o.name}, o.expand)
+	i, err := workflow.ImportPath(path, workflow.ImportOptions{Name: o.name, Providers: providers()}, o.expand)
 	if err != nil {
 		return &ended{2, err}
 	}

@@ -147,6 +147,27 @@ func TestListsShowWhatMayBeSeen(t *testing.T) {
 	}
 }
 
+// A list that is asked for whole has everything at any depth, as it would be shown alone:
+// no secret, and nothing that the caller may not read by itself.
+func TestListsAreWholeWhenAskedFor(t *testing.T) {
+	s := newStage(t, nil)
+	s.make(shop, shop+"/tables/one", shops+"/second")
+	if got := s.gets(200, "", "GET", group+"/resources", ""); strings.Contains(got.body, "seats") || values(got.body) != "corner second" {
+		t.Errorf("as ARM has it: %s", got.body)
+	}
+	const whole = group + "/resources?$expand=createdTime,Whole"
+	got := s.gets(200, `"seats":4`, "GET", whole, "")
+	if values(got.body) != "corner one second" || strings.Contains(got.body, "hush") {
+		t.Errorf("whole: %s", got.body)
+	}
+	s.deny = func(action, scope string) bool {
+		return strings.HasPrefix(action, "Test.Shop/shops/tables/") || scope == shops+"/second" && action == "Test.Shop/shops/read"
+	}
+	if got := s.gets(200, "", "GET", whole, ""); values(got.body) != "corner" {
+		t.Errorf("of who may read less: %s", got.body)
+	}
+}
+
 // Promise 3: what is not in force yet is answered with where to ask, and what is said
 // there is what is.
 func TestOperationsThatLast(t *testing.T) {

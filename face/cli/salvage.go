@@ -67,7 +67,7 @@ func (l *line) showTail(s groups.Salvaged) error {
 	}
 	if len(s.Rows) > 0 {
 		table := tabwriter.NewWriter(l.Out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "NUMBER\tWHAT\tENTITY\tSEQUENCE\tMESSAGE ID\tSESSION\tAT\tREMARK")
+		fmt.Fprintln(table, "NUMBER\tWHAT\tENTITY\tSEQUENCE\tID\tSESSION\tAT\tREMARK")
 		for _, r := range s.Rows {
 			fmt.Fprintf(table, "%d\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.Number, r.What, r.Entity, r.Sequence, dash(r.MessageID), dash(r.Session), r.At.Local().Format("2006-01-02 15:04:05.000"), r.Why)
 		}

@@ -221,7 +221,7 @@ func (f *flow) lose(ctx context.Context) error {
 		s, err := f.east.admin.Show(limit, groupName)
 		if err == nil && s.Standing == groups.Primary {
 			f.record.TermFrom, f.record.TermTo, f.record.Change = s.Term-1, s.Term, s.LastChange
-			f.happened("east has the vote of the witness and is the primary in term %d: it takes the runs up", s.Term)
+			f.happened("east has the vote of the witness and is the primary in term %d: it takes the runs up%s", s.Term, f.alone())
 			break
 		}
 		if err := sleep(limit, lookEvery); err != nil {
@@ -236,6 +236,14 @@ func (f *flow) lose(ctx context.Context) error {
 	f.record.RTOSeconds = c.Gap.Seconds()
 	f.happened("orders end again in east: nothing was charged for during %.1f s", c.Gap.Seconds())
 	return sleep(ctx, steady)
+}
+
+// alone says what east waits for before it acknowledges anything by itself.
+func (f *flow) alone() string {
+	if f.o.mode == "sync" {
+		return ", and goes on alone when west has been silent as long as a vote lasts"
+	}
+	return ""
 }
 
 // home moves the flow back to west while orders arrive.

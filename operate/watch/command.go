@@ -119,7 +119,7 @@ func passed(p core.Probe) string {
 	case !p.Asked:
 		return ""
 	case p.Err != "":
-		return "; no message goes through"
+		return "; clients do not get through (" + p.Stage + ")"
 	}
-	return fmt.Sprintf("; a message took %.0f ms", p.Seconds*1000)
+	return fmt.Sprintf("; clients get through in %.0f ms", p.Seconds*1000)
 }

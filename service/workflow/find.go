@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"weir/kernel/fault"
@@ -14,12 +15,20 @@ import (
 
 // Connections finds what operations call, in this location: Microsoft.Web/connections and
 // customApis for workflows of a resource group, connections.json for those of a site.
-type Connections struct{ from Getter }
+type Connections struct {
+	from Getter
+
+	mu       sync.Mutex
+	swaggers map[string]*expression.Object // read ones, by the version of their resource
+}
+
+// swaggersMax bounds the documents that are kept read.
+const swaggersMax = 64
 
 var _ connection.Finder = (*Connections)(nil)
 
 // NewConnections looks in a registry.
-func NewConnections(from Getter) *Connections { return &Connections{from} }
+func NewConnections(from Getter) *Connections { return &Connections{from: from} }
 
 // Find finds a connection.
 func (c *Connections) Find(ctx context.Context, workflow string, r connection.Reference) (*connection.Connection, error) {
@@ -212,8 +221,27 @@ func (c *Connections) describe(ctx context.Context, conn *connection.Connection,
 		}
 	}
 	conn.Declared = parsed(string(d.Raw("connectionParameters")))
-	conn.Swagger, conn.Version = parsed(string(d.Raw("swagger"))), d.ID.Key()+" "+d.ETag
+	conn.Version = d.ID.Key() + " " + d.ETag
+	conn.Swagger = c.swagger(conn.Version, string(d.Raw("swagger")))
 	return nil
+}
+
+// swagger reads a document once: they are large, and asked for with each call.
+func (c *Connections) swagger(version, text string) *expression.Object {
+	c.mu.Lock()
+	o, ok := c.swaggers[version]
+	c.mu.Unlock()
+	if ok {
+		return o
+	}
+	o = parsed(text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.swaggers == nil || len(c.swaggers) >= swaggersMax {
+		c.swaggers = map[string]*expression.Object{}
+	}
+	c.swaggers[version] = o
+	return o
 }
 
 func (c *Connections) get(ctx context.Context, id resource.ID) (resource.Document, bool, error) {

@@ -79,6 +79,12 @@ func TestConnectionsOfAResourceGroup(t *testing.T) {
 		}
 	}
 
+	// A document that is declared anew counts at once.
+	mustPut(t, r, web+"customApis/office365", `"properties": {"swagger": {"swagger": "2.0", "paths": {"/new": {"get": {"operationId": "New"}}}}, "backendService": {"serviceUrl": "http://mail.example/v1"}}`)
+	if conn, err := c.Find(t.Context(), flowID, connection.Reference{Name: "mail"}); err != nil || !strings.Contains(jsonOf(conn.Swagger), "/new") {
+		t.Errorf("%v %v", conn, err)
+	}
+
 	// Secrets are sealed as one text, stay when they are left out, and are not shown.
 	mustPut(t, r, web+"connections/office365-1", `"properties": {"displayName": "new", "api": {"id": "/x/managedApis/office365"}}`)
 	if got := find(connection.Reference{Name: "mail"}); !strings.Contains(got, "sesame") {
@@ -140,6 +146,7 @@ func TestConnectionsOfASite(t *testing.T) {
 	mustPut(t, r, site, `"kind": "functionapp,workflowapp", "properties": {"appSettings": {"BUS": "Endpoint=sb://secret/", "KEY": "sesame", "VAULT": "@Microsoft.KeyVault(SecretUri=x)"}, "parameters": {"host": {"type": "String", "value": "@appsetting('HOSTNAME')"}, "kind": {"type": "String", "value": "v2"}},
 	 "connections": {
 	  "serviceProviderConnections": {"serviceBus": {"serviceProvider": {"id": "/serviceProviders/serviceBus"}, "parameterValues": {"connectionString": "@appsetting('bus')"}, "displayName": "b"},
+	    "blob": {"serviceProvider": {"id": "/serviceProviders/AzureBlob"}, "parameterValues": {"connectionString": "x"}},
 	    "broken": {"serviceProvider": {"id": "/serviceProviders/serviceBus"}, "parameterValues": {"connectionString": "@appsetting('NONE')"}},
 	    "vault": {"serviceProvider": {"id": "/serviceProviders/serviceBus"}, "parameterValues": {"connectionString": "@appsetting('VAULT')"}},
 	    "msi": {"serviceProvider": {"id": "/serviceProviders/serviceBus"}, "parameterValues": {"authProvider": {"Type": "ManagedServiceIdentity"}, "fullyQualifiedNamespace": "@{parameters('host')}-@{parameters('kind')}"}, "parameterSetName": "ManagedServiceIdentity"}},
@@ -149,6 +156,7 @@ func TestConnectionsOfASite(t *testing.T) {
 	    "raw": {"api": {"id": "/subscriptions/s/providers/Microsoft.Web/locations/west/managedApis/office365"}, "connection": {"id": "`+web+`connections/gone"}, "connectionRuntimeUrl": "http://hub.example/x/", "authentication": {"type": "Raw", "scheme": "Key", "parameter": "@appsetting('KEY')"}},
 	    "here": {"api": {"id": "/subscriptions/s/providers/Microsoft.Web/locations/west/managedApis/teams"}, "connection": {"id": "`+web+`connections/gone"}, "connectionRuntimeUrl": "http://hub.example/y", "authentication": {"type": "ManagedServiceIdentity"}}}}}`)
 	mustPut(t, r, site+"/config/appsettings", `"properties": {"HOSTNAME": "ns.example"}`)
+	mustPut(t, r, web+"customApis/azureblob", `"properties": {"backendService": {"serviceUrl": "http://blobs.example"}, "swagger": {"paths": {}}}`)
 	mustPut(t, r, web+"customApis/teams", `"properties": {"backendService": {"serviceUrl": "http://teams.example"}}`)
 	c := NewConnections(r)
 	for _, test := range []struct {
@@ -158,6 +166,7 @@ func TestConnectionsOfASite(t *testing.T) {
 	}{
 		{connection.Provider, "ServiceBus", `servicebus  {"connectionString":"Endpoint=sb://secret/"} null`},
 		{connection.Provider, "msi", `servicebus  {"authProvider":{"Type":"ManagedServiceIdentity"},"fullyQualifiedNamespace":"ns.example-v2","parameterSetName":"ManagedServiceIdentity"} null`},
+		{connection.Provider, "blob", `azureblob http://blobs.example {"connectionString":"x"} null`},
 		{connection.Provider, "broken", `The connection "broken" cannot be used: The site "app" has no app setting "NONE" in this location: PUT ` + site + `/config/appsettings with {"properties": {"NONE": "…"}} beside those it has.`},
 		{connection.Provider, "vault", `The connection "vault" cannot be used: The app setting "VAULT" of the site "app" refers to a key vault, which is not read here: give it the value itself.`},
 		{connection.Provider, "none", `The site "app" has no connection "none" in this location: put {"serviceProviderConnections": {"none": {…}}} into its connections.json (` + site + `/config/connections).`},

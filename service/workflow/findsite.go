@@ -47,6 +47,7 @@ func (c *Connections) ofSite(ctx context.Context, site resource.ID, r connection
 		if set := member(whole, "parameterSetName"); set != "" {
 			conn.Values = with(conn.Values, expression.NewObject("parameterSetName", set))
 		}
+		return conn, c.describe(ctx, conn, "", site.Scope()) // an API may stand for the provider
 	case connection.Function:
 		conn.API, conn.Base = member(object(whole, "function"), "id"), member(whole, "triggerUrl")
 	case connection.Management:

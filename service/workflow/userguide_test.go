@@ -119,7 +119,7 @@ var bounds = map[string]string{
 	"PollInterval": "time between two questions whether an asynchronous call is done, where nothing is said", "RetryAfterMax": "time that a Retry-After is heeded for", "RetriesMax": "attempts after the first",
 	"ContentBytesMax": "inputs, or outputs, of an action: `ContentSizeLimitExceeded`", "ActionBytesMax": "both together: `ActionResultSizeLimitExceeded`", "VariableBytesMax": "a variable: `VariableSizeLimitExceeded`",
 	"Calls": "calls of a unit under way at once", "CallsWaiting": "calls that wait before no further run is started", "Workers": "runs of a unit that are worked on at once", "MailboxInputs": "what may wait for one run",
-	"ValuesBytes": "values in memory", "ClonesKept": "states of runs in memory while calls are under way", "FiringRuns": "runs that one firing starts (splitOn)", "Retention": "time a run is kept after it began",
+	"ValuesBytes": "values in memory", "ClonesKept": "states of runs in memory while calls are under way", "TurnBytes": "what is recorded at once: an action that needs nothing outside, with inputs and outputs; the beginnings of a firing's runs", "FiringRuns": "runs that one firing starts (splitOn)", "Retention": "time a run is kept after it ended",
 	"ForgetEvery": "how often old runs are forgotten", "ForgetRuns": "how many at once",
 }
 

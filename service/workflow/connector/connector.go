@@ -83,8 +83,11 @@ type Call struct {
 	Timeout time.Duration
 	// Transfer and MinimumItems are of the runtime configuration: chunked transfer, and
 	// up to how many items pages are followed; 0: they are not.
-	Chunked      bool
-	ChunkBytes   int64
+	Chunked    bool
+	ChunkBytes int64
+	// ChunkAbove is up to how many bytes a body goes whole all the same: connectors whose
+	// other side need not know how workflows send chunks set it. 0: none does.
+	ChunkAbove   int64
 	MinimumItems int
 	// Secure says that inputs or outputs must not be logged.
 	Secure bool

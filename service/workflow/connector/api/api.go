@@ -77,7 +77,7 @@ func New(o Options) *Connector {
 	return &Connector{o: o, documents: map[string]*swagger.Document{}, tokens: map[string]token{}}
 }
 
-var types = []string{"ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification", "OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification"}
+var types = []string{"ApiConnection", "ApiConnectionWebhook", "ApiConnectionNotification", "OpenApiConnection", "OpenApiConnectionWebhook", "OpenApiConnectionNotification", "ServiceProvider"}
 
 // Handles names the types.
 func (c *Connector) Handles() []string { return types }
@@ -98,6 +98,10 @@ func (c *Connector) Operations() []connector.Operation {
 		{Name: "parameters", Kind: "object", About: "the operation's, by name; body/name leads into an object"},
 		{Name: "authentication", Kind: "any", About: "as of the Http action; an empty one is the connection's"},
 	}
+	provider := []connector.Input{
+		{Name: "serviceProviderConfiguration", Kind: "object", Required: true, About: "connectionName, operationId, serviceProviderId"},
+		{Name: "parameters", Kind: "object", About: "the operation's, by name; body/name leads into an object"},
+	}
 	hook := append(append([]connector.Input{}, consumption...), connector.Input{Name: "subscribe", Kind: "object", About: "method, path or pathTemplate, queries, body of the subscription, instead of those beside it"}, connector.Input{Name: "fetch", Kind: "object", About: "the request that gets what a notification is about"})
 	answer := "statusCode, headers and body of the answer"
 	return []connector.Operation{
@@ -110,6 +114,8 @@ func (c *Connector) Operations() []connector.Operation {
 		{Name: types[3], Trigger: true, Summary: "asks an operation by its id", Inputs: open, Outputs: "headers and body of the answer"},
 		{Name: types[4], Summary: "subscribes by an operation's id and waits to be called back", Inputs: open, Outputs: "headers and body of the call back"},
 		{Name: types[4], Trigger: true, Summary: "is subscribed while the workflow is enabled", Inputs: open, Outputs: "headers and body of the call back"},
+		{Name: types[6], Summary: "calls an operation of a provider that is not built in: of the API that stands for it", Inputs: provider, Outputs: answer},
+		{Name: types[6], Trigger: true, Summary: "asks an operation of a provider that is not built in", Inputs: provider, Outputs: "headers and body of the answer"},
 		{Name: types[5], Trigger: true, Summary: "is subscribed while the workflow is enabled", Inputs: open, Outputs: "headers and body of the notification"},
 	}
 }
@@ -167,10 +173,15 @@ func (c *Connector) send(ctx context.Context, call *connector.Call, r *request) 
 	next := *call
 	next.Type, next.Kind, next.Step, next.MinimumItems = "Http", "", connector.Try, 0
 	next.Inputs = r.inputs()
+	next.ChunkAbove = wholeBytesMax
 	a := c.o.HTTP.Do(ctx, &next)
 	a.Message = r.to.Hide(a.Message)
 	return a
 }
+
+// wholeBytesMax is up to how much goes whole although the action allows chunks: behind a
+// connection in the cloud stands a gateway that knows them, here the API itself.
+const wholeBytesMax = 52_428_800
 
 // ask asks whether an asynchronous call is done.
 func (c *Connector) ask(ctx context.Context, call *connector.Call, r *request) connector.Answer {

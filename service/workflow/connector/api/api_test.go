@@ -125,7 +125,11 @@ func TestRequests(t *testing.T) {
 		{"OpenApiConnection", `{"host": {"connectionName": "key", "operationId": "Add", "apiId": "/providers/Microsoft.PowerApps/apis/shop"}, "parameters": {"item/n": 5}, "authentication": {}}`,
 			`POST https://api.example/base/orders headers={"X-Key":"s3cret","Content-Type":"application/json"} body={"n":5}`},
 		{"OpenApiConnection", `{"host": {"connectionName": "nokey", "operationId": "Open"}}`, `GET https://api.example/base/open`},
+		{"ServiceProvider", `{"serviceProviderConfiguration": {"connectionName": "key", "operationId": "Add", "serviceProviderId": "/serviceProviders/AzureBlob"}, "parameters": {"item/n": 5}}`,
+			`POST https://api.example/base/orders headers={"X-Key":"s3cret","Content-Type":"application/json"} body={"n":5}`},
 		// What is refused, by name.
+		{"ServiceProvider", `{"serviceProviderConfiguration": {"connectionName": "empty", "operationId": "readBlob", "serviceProviderId": "/serviceProviders/AzureBlob"}, "parameters": {}}`,
+			`ConnectionNotConfigured: The provider "/serviceProviders/AzureBlob" is not built in. Let an API stand for it: declare Microsoft.Web/customApis "azureblob" in the workflow's resource group, with a properties.swagger that has the operation "readBlob" and a properties.backendService.serviceUrl.`},
 		{"OpenApiConnection", `{"host": {"connectionName": "key", "operationId": "Nope"}}`, `BadRequest: The API "" has no operation "Nope": it has List, Add, Open, Hook.`},
 		{"OpenApiConnection", `{"host": {"connectionName": "key", "operationId": "Add"}, "parameters": {"itme/n": 5}}`, `BadRequest: The operation "Add" has no parameter "itme/n": it has item.`},
 		{"OpenApiConnection", `{"host": {"connectionName": "plain", "operationId": "Add"}}`, `ConnectionNotConfigured: The operation "Add" cannot be mapped without the API's Swagger document: give Microsoft.Web/customApis "" a properties.swagger.`},

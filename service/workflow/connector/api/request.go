@@ -38,10 +38,14 @@ func (c *Connector) request(ctx context.Context, call *connector.Call) (*request
 		return nil, fmt.Errorf("the inputs of a connection's operation are an object with a host")
 	}
 	host := objectOf(in, "host")
+	provided := strings.EqualFold(call.Type, "ServiceProvider")
+	if provided {
+		host = objectOf(in, "serviceProviderConfiguration")
+	}
 	if host == nil {
 		return nil, fmt.Errorf("the inputs name no host: {\"connection\": {\"name\": ...}} or {\"apiId\", \"operationId\", \"connectionName\"}")
 	}
-	open := strings.HasPrefix(strings.ToLower(call.Type), "open")
+	open := provided || strings.HasPrefix(strings.ToLower(call.Type), "open")
 	to, err := c.o.Connections.Find(ctx, call.Who.Workflow, reference(host, open))
 	if err != nil {
 		return nil, err
@@ -66,6 +70,9 @@ func (c *Connector) request(ctx context.Context, call *connector.Call) (*request
 	if err != nil {
 		return nil, err
 	}
+	if provided && (r.base == "" || r.document == nil) {
+		return nil, connection.Missed("The provider %q is not built in. Let an API stand for it: declare Microsoft.Web/customApis %q in the workflow's resource group, with a properties.swagger that has the operation %q and a properties.backendService.serviceUrl.", text(host, "serviceProviderId"), connection.Last(text(host, "serviceProviderId")), r.operation)
+	}
 	if r.base == "" && c.o.Builtin[to.API] == nil {
 		return nil, connection.Missed("The connection %q has no address: give Microsoft.Web/customApis %q a properties.backendService.serviceUrl, or the connection a properties.connectionRuntimeUrl.", to.Name, to.API)
 	}
@@ -76,6 +83,9 @@ func reference(host *object, open bool) connection.Reference {
 	ref := connection.Reference{Kind: connection.Managed}
 	if open {
 		ref.Name, ref.API = text(host, "connectionName"), text(host, "apiId")
+		if id := text(host, "serviceProviderId"); id != "" {
+			ref.Kind, ref.API = connection.Provider, id
+		}
 		if ref.Name == "" {
 			ref.Name = text(host, "connectionReferenceName")
 		}
@@ -123,8 +133,8 @@ func (c *Connector) document(to *connection.Connection) (*swagger.Document, erro
 func (r *request) fromOperation(in, host *object, call *connector.Call) error {
 	r.operation = text(host, "operationId")
 	if r.document == nil {
-		if r.base == "" {
-			return nil // a built-in says so
+		if r.base == "" || strings.EqualFold(call.Type, "ServiceProvider") {
+			return nil // a built-in says so, or there is none
 		}
 		return connection.Missed("The operation %q cannot be mapped without the API's Swagger document: give Microsoft.Web/customApis %q a properties.swagger.", r.operation, r.to.API)
 	}

@@ -132,6 +132,7 @@ func operations() []operation {
 		{name: "copyFile", summary: "copies a file", inputs: ways, outputs: "name, path, size", do: copyFile},
 		{name: "moveFile", summary: "moves a file", inputs: ways, outputs: "name, path, size", do: moveFile},
 		{name: "renameFile", summary: "gives a file another name in its folder", inputs: []connector.Input{at, in("newName", "string", "the name", true)}, outputs: "name, path, size", do: renameFile},
+		{name: "extractArchive", summary: "unpacks a zip archive, of a file or of the body", inputs: []connector.Input{in("folderPath", "string", "where to", true), in("filePath", "string", "the archive", false), in("body", "any", "the archive itself, without filePath", false), in("overwrite", "string", "Fail (also when it is left out), Skip or Overwrite what is there", false)}, outputs: "a list of name, path, actualFileSize, compressedFileSize, lastModifiedTime, isFolder", do: extractArchive},
 		{name: "whenFilesAreAdded", trigger: true, summary: "finds files that are new in a folder", inputs: watched, outputs: files},
 		{name: "whenFilesAreAddedOrModified", trigger: true, modified: true, summary: "finds files that are new in a folder or were written to", inputs: watched, outputs: files},
 	}

@@ -116,7 +116,7 @@ func TestActions(t *testing.T) {
 		{"24", "deleteFile", `{"filePath": "in"}`, `400 The path "in" is a folder.`},
 		{"25", "getFileContent", `{"filePath": "../secret"}`, `400 The path "../secret" leads upwards: paths are below the connection's root.`},
 		{"26", "createFile", `{"filePath": ".weir-done/x", "body": ""}`, `400 The folder ".weir-done" is the connector's own.`},
-		{"27", "readFile", `{}`, `400 The operation "readFile" of /serviceProviders/fileSystem is not supported: there are createFile, updateFile, appendFile, getFileContent, getFileContentV2, getFileMetadata, listFolder, deleteFile, copyFile, moveFile, renameFile, whenFilesAreAdded, whenFilesAreAddedOrModified.`},
+		{"27", "readFile", `{}`, `400 The operation "readFile" of /serviceProviders/fileSystem is not supported: there are createFile, updateFile, appendFile, getFileContent, getFileContentV2, getFileMetadata, listFolder, deleteFile, copyFile, moveFile, renameFile, extractArchive, whenFilesAreAdded, whenFilesAreAddedOrModified.`},
 		{"28", "deleteFile", `{"file": "x"}`, `400 The operation "deleteFile" has no parameter "file": it has filePath, skipIfFileNotPresent.`},
 		{"29", "deleteFile", `{}`, `400 The operation "deleteFile" needs the parameter "filePath".`},
 		{"30", "whenFilesAreAdded", `{}`, `400 The operation "whenFilesAreAdded" of /serviceProviders/fileSystem is a trigger, not an action.`},

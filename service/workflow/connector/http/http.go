@@ -121,7 +121,7 @@ func (c *Connector) Do(ctx context.Context, call *connector.Call) connector.Answ
 		return x.ask(ctx, call.URL)
 	case call.Step != connector.Try:
 		return x.answer(x.send(ctx, x.request))
-	case call.Chunked && len(x.request.body) > 0 && (x.request.method == "POST" || x.request.method == "PUT"):
+	case call.Chunked && int64(len(x.request.body)) > call.ChunkAbove && (x.request.method == "POST" || x.request.method == "PUT"):
 		return x.upload(ctx)
 	case call.MinimumItems > 0 && x.request.method == "GET":
 		return x.pages(ctx, call.MinimumItems)

@@ -115,6 +115,20 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// A body that is small enough goes whole, where who calls says so.
+func TestSmallBodiesGoWhole(t *testing.T) {
+	host := echo(t)
+	c := made(t, Options{})
+	a := c.Do(within(t), put(t, &connector.Call{ChunkAbove: 4}, host, []byte("four")))
+	if got := textOf(a.Body); !strings.HasSuffix(got, "\n\nfour") || strings.Contains(got, "X-Ms-Transfer-Mode") {
+		t.Errorf("%+v", a)
+	}
+	s := &shelf{size: 100}
+	if a := c.Do(within(t), put(t, &connector.Call{ChunkAbove: 4}, s.at(t), []byte("five!"))); a.Status != 200 || len(s.log) != 2 {
+		t.Errorf("%+v after %v", a, s.log)
+	}
+}
+
 func TestUploadsThatFail(t *testing.T) {
 	data := bytes.Repeat([]byte("x"), 250)
 	stuck := &shelf{size: 100, got: []byte("y")}

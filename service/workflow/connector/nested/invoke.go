@@ -54,7 +54,7 @@ func (c *Connector) invoke(ctx context.Context, call *connector.Call, inputs *Ob
 			patience = 365 * 24 * time.Hour // as long as the attempt has
 		}
 	}
-	return c.wait(ctx, call, workflow, run, patience)
+	return c.wait(ctx, call, workflow, run, patience, 0)
 }
 
 // earlier finds the run of this attempt or of one before it that has not failed. Without
@@ -122,7 +122,7 @@ func (c *Connector) left(ctx context.Context, call *connector.Call, workflow str
 }
 
 // wait waits for the child's answer, for a while; then it says where to ask.
-func (c *Connector) wait(ctx context.Context, call *connector.Call, workflow, run string, patience time.Duration) connector.Answer {
+func (c *Connector) wait(ctx context.Context, call *connector.Call, workflow, run string, patience time.Duration, asked int) connector.Answer {
 	limit, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r, err := c.calls.Wait(limit, workflow, run)
@@ -139,33 +139,41 @@ func (c *Connector) wait(ctx context.Context, call *connector.Call, workflow, ru
 	if !r.Pending {
 		return reply(r)
 	}
-	after := c.askAfter(run)
-	headers := expression.NewObject("Location", workflow+"/runs/"+run, "Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))), "x-ms-workflow-run-id", run)
+	after := c.askAfter(asked)
+	headers := expression.NewObject("Location", fmt.Sprintf("%s/runs/%s?asked=%d", workflow, run, asked), "Retry-After", strconv.Itoa(int(math.Ceil(after.Seconds()))), "x-ms-workflow-run-id", run)
 	return connector.Answer{Status: 202, Headers: headers}
 }
 
-// askAfter is how long to rest: a quarter of the time that the child has taken.
-func (c *Connector) askAfter(run string) time.Duration {
-	return min(max(c.now().Sub(began(run))/4, c.limits.AskAfter), c.limits.AskAfterMax)
-}
-
-// ticksAtEpoch is 1970 in steps of 100 ns since the year 1, which names of runs count.
-const ticksAtEpoch = 621_355_968_000_000_000
-
-// began is about when a run began, as its name tells.
-func began(run string) time.Time {
-	ticks, err := strconv.ParseInt(run[:min(len(run), 20)], 10, 64)
-	if err != nil {
-		return time.Time{}
+// askAfter is how long to rest before the next question: half as long again as before the
+// last one. The time that the child began at would not do: its name tells its parent's.
+func (c *Connector) askAfter(asked int) time.Duration {
+	after := c.limits.AskAfter
+	for range asked {
+		if after += after / 2; after >= c.limits.AskAfterMax {
+			return c.limits.AskAfterMax
+		}
 	}
-	return time.Unix(0, (math.MaxInt64-ticks-ticksAtEpoch)*100)
+	return after
 }
 
-// ask asks a child that took long.
+// askedMax is more often than makes a difference.
+const askedMax = 100
+
+// ask asks a child that took long. The place says how often that was done.
 func (c *Connector) ask(ctx context.Context, call *connector.Call) connector.Answer {
-	i := strings.LastIndex(call.URL, "/runs/")
-	if i <= 0 {
+	workflow, run, ok := cutLast(call.URL, "/runs/")
+	if !ok {
 		return connector.Refusal("BadRequest", fmt.Sprintf("'%s' waits for a run that its place does not name.", call.Who.Action))
 	}
-	return c.wait(ctx, call, call.URL[:i], call.URL[i+len("/runs/"):], c.limits.Patience)
+	run, count, _ := strings.Cut(run, "?asked=")
+	asked, _ := strconv.Atoi(count)
+	return c.wait(ctx, call, workflow, run, c.limits.Patience, min(max(asked, 0), askedMax)+1)
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i <= 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+len(sep):], true
 }

@@ -85,8 +85,7 @@ type Limits struct {
 	Depth int
 	// Patience is how long a call waits for the child before it asks later.
 	Patience time.Duration
-	// AskAfter and AskAfterMax are how long it rests between: it grows with how long the
-	// child takes.
+	// AskAfter and AskAfterMax are how long it rests between: every time half as long again.
 	AskAfter, AskAfterMax time.Duration
 	// Pause is how long it rests when the other workflow cannot be reached.
 	Pause time.Duration
@@ -99,14 +98,12 @@ var DefaultLimits = Limits{Depth: 30, Patience: 2 * time.Second, AskAfter: time.
 type Options struct {
 	Calls  Calls
 	Limits Limits
-	Now    func() time.Time
 }
 
 // Connector starts other workflows.
 type Connector struct {
 	calls  Calls
 	limits Limits
-	now    func() time.Time
 }
 
 var _ connector.Connector = (*Connector)(nil)
@@ -117,10 +114,7 @@ func New(o Options) *Connector {
 	l.Depth = min(cmp.Or(l.Depth, d.Depth), 99)
 	l.Patience, l.Pause = cmp.Or(l.Patience, d.Patience), cmp.Or(l.Pause, d.Pause)
 	l.AskAfter, l.AskAfterMax = cmp.Or(l.AskAfter, d.AskAfter), cmp.Or(l.AskAfterMax, d.AskAfterMax)
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return &Connector{o.Calls, l, o.Now}
+	return &Connector{o.Calls, l}
 }
 
 // Handles names the types.

@@ -141,7 +141,7 @@ func TestOneRunForAnAttempt(t *testing.T) {
 				t.Fatalf("%+v", a)
 			}
 		}
-		if a := c.Do(t.Context(), call(t, "Workflow", one, 2)); a.Status != 202 || !strings.HasSuffix(expression.Text(a.Headers.Members[0].Value), RunName(parent, "k1", 1)) {
+		if a := c.Do(t.Context(), call(t, "Workflow", one, 2)); a.Status != 202 || !strings.Contains(expression.Text(a.Headers.Members[0].Value), RunName(parent, "k1", 1)) {
 			t.Fatalf("the second attempt: %+v", a)
 		}
 		time.Sleep(time.Minute)
@@ -164,11 +164,8 @@ func TestLongChild(t *testing.T) {
 		f := family()
 		f.answers[group+"child"] = Reply{Status: 200, Body: "late"}
 		f.takes[group+"child"] = 10 * time.Minute
-		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		birth := time.Now()
-		c := New(Options{Calls: f, Now: func() time.Time { return now.Add(time.Since(birth)) }})
+		c := New(Options{Calls: f})
 		x := call(t, "Workflow", one, 1)
-		x.Who.Run = fmt.Sprintf("%020d946217888CU00", 9223372036854775807-now.UnixNano()/100-ticksAtEpoch)
 		a := c.Do(t.Context(), x)
 		asked, longest := 0, time.Duration(0)
 		for a.Status == 202 {
@@ -181,7 +178,7 @@ func TestLongChild(t *testing.T) {
 			asked++
 			a = c.Do(t.Context(), &connector.Call{Step: connector.Ask, Type: "Workflow", URL: location.(string), Who: x.Who})
 		}
-		if got := said(a); got != `200 "late"` || asked > 40 || longest > time.Minute || longest < 30*time.Second {
+		if got := said(a); got != `200 "late"` || asked > 25 || longest != time.Minute {
 			t.Errorf("%s, asked %d times, at most every %s", got, asked, longest)
 		}
 	})
@@ -262,9 +259,6 @@ func TestNames(t *testing.T) {
 	}
 	if a != RunName(parent, "k", 1) || a == RunName(parent, "k", 2) || a == RunName(parent, "l", 1) {
 		t.Error("names do not follow from the attempt")
-	}
-	if d := began(a).Sub(began(parent)); d < 0 || d > time.Second {
-		t.Errorf("%s apart", d)
 	}
 	seen := map[string]bool{}
 	for i := range 20_000 {

@@ -84,7 +84,7 @@ func New(o Options) *Connector {
 	l := o.Limits.whole()
 	c := &Connector{limits: l, places: make(chan struct{}, l.AtOnce)}
 	if len(o.Worker) > 0 {
-		c.pool = &pool{command: o.Worker, limits: l}
+		c.pool = &pool{command: o.Worker, limits: l, rest: restTime}
 	}
 	return c
 }

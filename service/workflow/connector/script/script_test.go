@@ -195,3 +195,26 @@ func TestWorkerThatIsKilled(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// Workers that have nothing to do for long end.
+func TestWorkersRest(t *testing.T) {
+	c := working(t, Limits{})
+	c.pool.rest = time.Millisecond
+	if a := c.Do(within(t), call(t, "return 1")); a.Code != "" {
+		t.Fatalf("%+v", a)
+	}
+	for ctx := within(t); ; {
+		c.pool.mu.Lock()
+		left := len(c.pool.idle)
+		c.pool.mu.Unlock()
+		if left == 0 {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%d workers rest", left)
+		}
+	}
+	if a := c.Do(within(t), call(t, "return 2")); told(a) != `{"body":2}` {
+		t.Errorf("%+v", a)
+	}
+}

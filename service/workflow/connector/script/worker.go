@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"time"
 )
@@ -27,6 +28,8 @@ const (
 	// lateness is how much longer than the script's time a worker is waited for before it is
 	// killed: a script that can be interrupted has said so by then.
 	lateness = 250 * time.Millisecond
+	// restTime is how long a worker may have nothing to do.
+	restTime = 5 * time.Minute
 	// startTime is how long a worker may take to begin.
 	startTime = 30 * time.Second
 )
@@ -114,6 +117,9 @@ type pool struct {
 	mu      sync.Mutex
 	idle    []*worker
 	closed  bool
+	// rest is how long a worker may have nothing to do; sweeper ends those that had longer.
+	rest    time.Duration
+	sweeper *time.Timer
 }
 
 // worker is a process that runs scripts.
@@ -123,6 +129,7 @@ type worker struct {
 	out     *bufio.Reader
 	said    *tail
 	jobs    int
+	since   time.Time // when it had nothing to do
 }
 
 // tail keeps the end of what a worker complains of.
@@ -144,6 +151,16 @@ func (t *tail) has(s string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return bytes.Contains(t.data, []byte(s))
+}
+
+// memory reports whether a worker ended for want of memory.
+func (t *tail) memory() bool {
+	for _, words := range []string{"out of memory", "cannot allocate", "failed to allocate", "cannot map pages", "cannot reserve"} {
+		if t.has(words) {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *pool) take() (*worker, error) {
@@ -188,7 +205,11 @@ func (p *pool) take() (*worker, error) {
 func (p *pool) give(w *worker) {
 	p.mu.Lock()
 	if !p.closed && w.jobs < jobsMax && len(p.idle) < p.limits.AtOnce {
+		w.since = time.Now()
 		p.idle = append(p.idle, w)
+		if p.sweeper == nil {
+			p.sweeper = time.AfterFunc(p.rest, p.sweep)
+		}
 		p.mu.Unlock()
 		return
 	}
@@ -196,8 +217,32 @@ func (p *pool) give(w *worker) {
 	w.end()
 }
 
+// sweep ends workers that have had nothing to do for long.
+func (p *pool) sweep() {
+	p.mu.Lock()
+	var over []*worker
+	p.idle = slices.DeleteFunc(p.idle, func(w *worker) bool {
+		if time.Since(w.since) < p.rest {
+			return false
+		}
+		over = append(over, w)
+		return true
+	})
+	p.sweeper = nil
+	if len(p.idle) > 0 && !p.closed {
+		p.sweeper = time.AfterFunc(p.rest, p.sweep)
+	}
+	p.mu.Unlock()
+	for _, w := range over {
+		w.end()
+	}
+}
+
 func (p *pool) close() {
 	p.mu.Lock()
+	if p.sweeper != nil {
+		p.sweeper.Stop()
+	}
 	idle := p.idle
 	p.idle, p.closed = nil, true
 	p.mu.Unlock()
@@ -249,7 +294,7 @@ func (p *pool) with(ctx context.Context, w *worker, text []byte) (d done, asked 
 	}
 	code := w.end()
 	switch {
-	case code == exitMemory, w.said.has("out of memory"), w.said.has("cannot allocate"):
+	case code == exitMemory, w.said.memory():
 		return done{Code: codeMemory, Message: fmt.Sprintf("it took more than %d MB of memory", p.limits.MemoryBytesMax>>20)}, true
 	case left:
 		return done{Code: codeTimeout, Message: "it was given up", Again: true}, true

@@ -103,9 +103,6 @@ func (h *Host) Fire(ctx context.Context, f Firing) ([]string, error) {
 	}
 }
 
-// firingBytesMax bounds what is recorded of one firing.
-const firingBytesMax = 64 << 20
-
 // fire makes the first Advance of every run, and records all of it in one turn.
 func (t *tenure) fire(ctx context.Context, f *Firing) (names []string, err error) {
 	h := t.h
@@ -118,12 +115,16 @@ func (t *tenure) fire(ctx context.Context, f *Firing) (names []string, err error
 		}
 	}
 	for k := range f.Outputs {
-		l := t.prepare(f, v, k)
+		most := h.limits.TurnBytes
+		l := t.prepare(f, v, k, 0)
+		if l.out.Err == nil && f.earlier == nil && l.decided.Bytes() > most/turnParts {
+			l = t.prepare(f, v, k, 1) // its first action may be left for later
+		}
 		if l.out.Err != nil {
 			return nil, l.out.Err
 		}
-		if bytes += l.decided.Bytes() + len(l.begin.Payload); bytes > firingBytesMax {
-			return nil, fault.New(fault.TooLarge, "A firing of the trigger '%s' of '%s' starts %d runs at once, which is more than %d MiB; take fewer or smaller items.", f.Trigger, f.Workflow, len(f.Outputs), firingBytesMax>>20)
+		if bytes += l.decided.Bytes() + len(l.begin.Payload); bytes > most {
+			return nil, fault.New(fault.TooLarge, "A firing of the trigger '%s' of '%s' starts %d runs with more than %d bytes at once; take fewer or smaller items.", f.Trigger, f.Workflow, len(f.Outputs), most)
 		}
 		ready, names = append(ready, l), append(names, l.w.name)
 	}
@@ -145,7 +146,7 @@ type opening struct {
 }
 
 // prepare makes the first Advance of a run, which is thrown away should it have to wait.
-func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
+func (t *tenure) prepare(f *Firing, v *deployed, k, steps int) *opening {
 	h := t.h
 	pick := func(list []string) string {
 		if k < len(list) {
@@ -163,7 +164,7 @@ func (t *tenure) prepare(f *Firing, v *deployed, k int) *opening {
 	}
 	w := &worker{t: t, name: name, tracking: tracking, version: v, state: &run.State{}}
 	w.secret, w.keys = h.keysOf(v.Name)
-	e := w.env(0)
+	e := w.env(steps)
 	trigger := triggerOf(f, name, tracking, e.Now, f.Outputs[k])
 	in := run.Input{Event: run.Start, Trigger: trigger, Waits: f.Caller != nil || nestedName(name)}
 	l := &opening{step: step{w: w, at: e.Now.UnixMicro()}}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir/kernel/journal"
@@ -258,17 +259,36 @@ func TestACallerIsAnswered(t *testing.T) {
 }
 
 func TestTimersAndRunsThatWait(t *testing.T) {
-	s := newStage(t)
-	s.put("Later", `"actions": {"W": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Second"}}}, "B": {"type": "Http", "inputs": {"method": "GET", "uri": "https://there.example"}, "runAfter": {"W": ["Succeeded"]}}}}`)
-	name, ended := s.fire("later", "x")
-	other, _ := s.fire("later", "y")
-	s.must(s.Cancel(s.within(), "later", other))
-	s.await("later", other, run.Cancelled)
-	if err := s.Cancel(s.within(), "later", other); err == nil {
-		t.Error("a run was cancelled twice")
-	}
-	s.ends(name, ended, run.Succeeded)
-	if len(s.world.calls) != 1 {
-		t.Errorf("%d calls, one is wanted", len(s.world.calls))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{t: t, at: replicatest.NewLocation(), world: newWorld(), limit: Limits{Retention: 3 * time.Hour}}
+		s.open()
+		s.put("Later", `"actions": {"W": {"type": "Wait", "inputs": {"interval": {"count": 1, "unit": "Hour"}}}, "B": {"type": "Http", "inputs": {"method": "GET", "uri": "https://there.example"}, "runAfter": {"W": ["Succeeded"]}}}}`)
+		name, ended := s.fire("later", "x")
+		other, _ := s.fire("later", "y")
+		s.must(s.Cancel(s.within(), "later", other))
+		s.await("later", other, run.Cancelled)
+		if err := s.Cancel(s.within(), "later", other); err == nil {
+			t.Error("a run was cancelled twice")
+		}
+		time.Sleep(59 * time.Minute)
+		s.restart()
+		if i, err := s.Run(s.within(), "later", name); err != nil || i.Status != run.Running {
+			t.Errorf("before its time the run is %s, %v", i.Status, err)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if i, err := s.Run(s.within(), "later", name); err != nil || i.Status != run.Succeeded || i.Ended.Sub(i.Created) < time.Hour {
+			t.Errorf("after its time the run is %s, %v", i.Status, err)
+		}
+		if len(ended) != 0 {
+			t.Error("an end was told after a restart")
+		}
+		if len(s.world.calls) != 1 {
+			t.Errorf("%d calls, one is wanted", len(s.world.calls))
+		}
+		time.Sleep(4 * time.Hour)
+		if runs, _, err := s.Runs("later", RunQuery{}); err != nil || len(runs) != 0 {
+			t.Errorf("%d runs are kept beyond their time, %v", len(runs), err)
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"weir/kernel/fault"
 	"weir/kernel/replica"
+	"weir/kernel/replica/replicatest"
 	"weir/service/workflow/connector"
 	"weir/service/workflow/internal/expression"
 	"weir/service/workflow/internal/ledger"
@@ -255,5 +256,32 @@ func TestPagesOfRuns(t *testing.T) {
 	s.must(s.Remove(s.within(), "orders"))
 	if _, err := s.Run(s.within(), "orders", names[0]); !fault.Is(err, fault.NotFound) {
 		t.Error(err)
+	}
+}
+
+// What is too much to be recorded at once is recorded bit by bit; what is too much in itself
+// ends its run, and nothing else.
+func TestRunsThatRecordMuch(t *testing.T) {
+	s := &stage{t: t, at: replicatest.NewLocation(), world: newWorld(), limit: Limits{TurnBytes: 64 << 10}}
+	s.open()
+	// Each action records its inputs and its outputs.
+	s.put("Much", `"actions": {"Each": {"type": "Foreach", "foreach": "@range(0, 40)", "actions": {"C": {"type": "Compose", "inputs": "@{triggerBody()}@{item()}"}}}}}`)
+	for _, one := range []struct {
+		bytes int
+		want  run.Status
+	}{{1000, run.Succeeded}, {20_000, run.Succeeded}, {40_000, run.Cancelled}} {
+		name, ended := s.fire("much", strings.Repeat("x", one.bytes))
+		s.ends(name, ended, one.want)
+		s.idle()
+	}
+	outputs := make([]*expression.Object, 5)
+	for n := range outputs {
+		outputs[n] = expression.NewObject("body", strings.Repeat("x", 20_000))
+	}
+	if _, err := s.Fire(s.within(), Firing{Workflow: "much", Trigger: "in", Outputs: outputs}); !fault.Is(err, fault.TooLarge) {
+		t.Errorf("fired at once: %v", err)
+	}
+	if runs, _, err := s.Runs("much", RunQuery{}); err != nil || len(runs) != 3 {
+		t.Errorf("%d runs, %v", len(runs), err)
 	}
 }

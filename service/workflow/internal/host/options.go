@@ -49,9 +49,12 @@ type Limits struct {
 	// while calls are under way.
 	ValuesBytes int64
 	ClonesKept  int
+	// TurnBytes is how much is recorded at once: one step of a run, or the beginning of all
+	// runs of a firing. The journal bounds it: see replica.Turn.
+	TurnBytes int
 	// FiringRuns is how many runs one firing starts at most.
 	FiringRuns int
-	// Retention is how long a run is kept after it began; below zero: for ever.
+	// Retention is how long a run is kept after it ended; below zero: for ever.
 	Retention time.Duration
 	// ForgetEvery is how often runs are forgotten, ForgetRuns how many at once.
 	ForgetEvery time.Duration
@@ -60,7 +63,7 @@ type Limits struct {
 
 // DefaultLimits are what zero fields mean.
 var DefaultLimits = Limits{
-	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, FiringRuns: 100_000,
+	Calls: 512, CallsWaiting: 20_000, Workers: 64, MailboxInputs: 100_000, ValuesBytes: 128 << 20, ClonesKept: 10_000, TurnBytes: 110 << 20, FiringRuns: 100_000,
 	Retention: 90 * 24 * time.Hour, ForgetEvery: time.Minute, ForgetRuns: 1000,
 }
 
@@ -81,6 +84,7 @@ func (l Limits) orDefault() Limits {
 	number(&d.Workers, l.Workers)
 	number(&d.MailboxInputs, l.MailboxInputs)
 	number(&d.ClonesKept, l.ClonesKept)
+	number(&d.TurnBytes, l.TurnBytes)
 	number(&d.FiringRuns, l.FiringRuns)
 	number(&d.ForgetRuns, l.ForgetRuns)
 	span(&d.Retention, l.Retention)

@@ -37,6 +37,7 @@ type worker struct {
 	flying  int     // calls that wait or are under way
 	calls   []*call // those
 	counted bool    // its copy counts among those kept
+	tooLong bool    // what came of an input was too much for one turn
 
 	state    *run.State
 	moves    uint32
@@ -50,11 +51,11 @@ type worker struct {
 // triesMax is how often an input is tried when a value cannot be had.
 const triesMax = 5
 
-// stepsShort is how many steps an Advance takes where as many as usual are too much for
-// one turn.
+// stepsShort is how many steps an Advance takes where as many as usual are more than a part
+// of what may be recorded at once: others want to record, too.
 const (
-	stepsShort   = 16
-	turnBytesMax = 32 << 20
+	stepsShort = 16
+	turnParts  = 4
 )
 
 // take lets the run go on with an input, as far as it goes.
@@ -64,6 +65,7 @@ func (w *worker) take(in input) {
 		return
 	}
 	steps := 0
+	w.tooLong = false
 	for try := 1; ; {
 		err := w.ready(&in)
 		more := false
@@ -80,9 +82,19 @@ func (w *worker) take(in input) {
 		case w.t.ctx.Err() != nil:
 			in.tell(w.t.lost())
 			return
-		case errors.Is(err, errTooLong):
-			steps = stepsShort
+		case errors.Is(err, errTooLong) && steps != 1:
+			if steps = stepsShort; w.tooLong {
+				steps = 1
+			}
+			w.tooLong = true
 			w.letGo()
+			continue
+		case errors.Is(err, errTooLong):
+			// What no limit of the run has stopped: it must not stop the unit.
+			w.t.h.log.Error("a run wants to record more than can be recorded at once, and is ended", "unit", w.t.h.o.Unit, "run", w.name)
+			w.letGo()
+			in.tell(fault.New(fault.TooLarge, "The run '%s' wants to record more than can be recorded at once, and is ended.", w.name))
+			in, steps = input{Input: run.Input{Event: run.Cancel}}, 0
 			continue
 		case fault.Is(err, fault.NotFound), fault.Is(err, fault.Conflict), fault.Is(err, fault.NotOwner):
 			w.letGo()
@@ -177,6 +189,9 @@ func (w *worker) ready(in *input) error {
 			}
 			in.Trigger, _ = v.(*expression.Object)
 		}
+		if in.Event == run.Go && !in.start {
+			in.Event = run.Look // what a copy was about to do is lost with it
+		}
 		w.state = state
 		w.keep()
 	}
@@ -236,7 +251,7 @@ func (w *worker) advance(in *input, steps int) (more bool, err error) {
 		return out.More, nil
 	}
 	decided := ledger.Decide(out.Facts)
-	if decided.Bytes() > turnBytesMax && steps == 0 {
+	if most := w.t.h.limits.TurnBytes; steps == 0 && decided.Bytes() > most/turnParts || decided.Bytes() > most {
 		return false, errTooLong
 	}
 	if err := w.t.run(&step{w: w, out: out, decided: decided, at: e.Now.UnixMicro(), tell: in.done}); err != nil {

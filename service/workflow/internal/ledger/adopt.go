@@ -17,7 +17,7 @@ type Adopted struct {
 }
 
 // adoptedBytesMax bounds a run that is adopted: it is one fact.
-const adoptedBytesMax = 256 << 20
+const adoptedBytesMax = 110 << 20
 
 // Adopt enters a run of another history under its old name, as far as it came there: one
 // that had ended is history, another goes on. Its workflow and its version must be here.

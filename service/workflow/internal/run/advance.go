@@ -119,6 +119,9 @@ const (
 	Recover
 	// Repeat tries a held attempt again; Answered gives it an answer instead.
 	Repeat
+	// Look goes on with a copy of the state that was taken anew: what may go on is looked
+	// for; what is under way outside still is.
+	Look
 )
 
 // Input is an event with what belongs to it.
@@ -226,6 +229,11 @@ func (m *machine) hear(in Input) {
 		}
 	case Recover:
 		m.recover()
+	case Look:
+		m.s.pending = m.s.pending[:0]
+		for _, f := range m.s.frames {
+			m.look(f)
+		}
 	case Repeat:
 		if i := m.s.at(in.At); i != nil && i.status == Suspended {
 			m.attempt(i, &m.p.nodes[i.node], i.more.attempt+1)

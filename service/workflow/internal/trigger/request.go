@@ -222,5 +222,11 @@ func (m *Manager) Delivered(ctx context.Context, workflow, trigger string, in In
 	if err != nil {
 		return host.Reply{}, &Refusal{Status: 400, Code: fire.CodeContent, Message: fmt.Sprintf("The request content is not valid and could not be deserialized: '%s'.", strings.TrimSuffix(err.Error(), "."))}
 	}
-	return m.started(ctx, w, d, nil, outputsOf(d.trigger, in, nil, body, len(in.Body) > 0), in.Header.Get(trackingHeader))
+	outputs := outputsOf(d.trigger, in, nil, body, len(in.Body) > 0)
+	if inputs, failed := d.trigger.Evaluate(w.env(d)); failed == nil && fetches(d, inputs) {
+		if outputs, err = w.fetch(ctx, d, inputs); err != nil || outputs == nil {
+			return host.Reply{Status: 202, Accepted: true}, err
+		}
+	}
+	return m.started(ctx, w, d, nil, outputs, in.Header.Get(trackingHeader))
 }
