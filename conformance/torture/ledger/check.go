@@ -1,6 +1,9 @@
 package ledger
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // Check judges a history.
 func Check(h *History) Verdict {
@@ -191,7 +194,8 @@ func (s *site) checkResurrected(v *Verdict, d Delivery) {
 // stale reports whether a delivery may have been on its way for long: a client that is
 // cut off from its broker still has what came before, and shows it when it is asked, be
 // it after another one has had the message and settled it. Nobody takes its own
-// settlement then. A message that really came back stays until one is taken.
+// settlement then; where it does not try, nobody sees the message again. A message that
+// really came back stays until a settlement is taken.
 func (s *site) stale(d Delivery, settles []Settle) bool {
 	tried := false
 	for _, t := range settles {
@@ -203,7 +207,14 @@ func (s *site) stale(d Delivery, settles []Settle) bool {
 		}
 		tried = true
 	}
-	return tried
+	return tried || s.h.disturbed(d.At, d.At) && !s.seenAfter(d)
+}
+
+// seenAfter reports whether the message of a delivery was delivered once more.
+func (s *site) seenAfter(d Delivery) bool {
+	return slices.ContainsFunc(s.deliveries, func(e Delivery) bool {
+		return e.At > d.At && e.Sequence == d.Sequence && e.Dead == d.Dead && e.ID == d.ID
+	})
 }
 
 // checkDead looks at a delivery from the dead-letter queue: somebody must have

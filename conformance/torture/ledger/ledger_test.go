@@ -31,6 +31,20 @@ func TestWhatWasOnItsWayIsStale(t *testing.T) {
 	}
 }
 
+// The same when its client does not try to settle it, and nobody sees it again.
+func TestWhatWasOnItsWayAndForgottenIsStale(t *testing.T) {
+	s := tell(7, 600)
+	_, d, _ := s.undisturbed(t, "plain")
+	late := s.h.Deliveries[d]
+	s.h.Outages = append(s.h.Outages, Outage{Start: s.tick()})
+	late.At = s.tick()
+	s.h.Outages[len(s.h.Outages)-1].End = s.tick()
+	s.h.Deliveries = append(s.h.Deliveries, late)
+	if v := Check(&s.h); !v.Good() {
+		t.Error(v.Findings)
+	}
+}
+
 // A clock that was set off explains a scheduled message that came that much too soon.
 func TestAClockThatIsOffExplains(t *testing.T) {
 	s := tell(7, 600)
@@ -148,6 +162,16 @@ var breaks = []struct {
 		again.At, end.Start, end.End = s.tick(), s.tick(), s.tick()
 		s.h.Outages[len(s.h.Outages)-1].End = s.tick()
 		s.h.Deliveries, s.h.Settles = append(s.h.Deliveries, again), append(s.h.Settles, end)
+	}},
+	{"completed, delivered again while a line is cut, and once more", Resurrected, func(t *testing.T, s *story) {
+		_, d, _ := s.undisturbed(t, "plain")
+		s.h.Outages = append(s.h.Outages, Outage{Start: s.tick()})
+		for range 2 {
+			again := s.h.Deliveries[d]
+			again.At = s.tick()
+			s.h.Deliveries = append(s.h.Deliveries, again)
+		}
+		s.h.Outages[len(s.h.Outages)-1].End = s.tick()
 	}},
 	{"a dead letter completed and delivered again", Resurrected, func(t *testing.T, s *story) {
 		for _, x := range s.h.Settles {
