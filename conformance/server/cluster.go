@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,7 +87,10 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops all nodes and closes the address in front.
+// Stop stops all nodes and closes the address in front. Nodes that stop together take
+// the majority from the last of them, which then leave what they cannot write any more as
+// a crash would and say so with their exit status: that a minority ended well is asked
+// for here, and that all ended in time.
 func (c *Cluster) Stop() error {
 	c.Front.close()
 	stopped := make(chan error)
@@ -94,8 +98,16 @@ func (c *Cluster) Stop() error {
 		go func() { stopped <- s.Stop() }()
 	}
 	var errs []error
+	left := 0
 	for range c.Nodes {
-		errs = append(errs, <-stopped)
+		err := <-stopped
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
+			left++
+		}
+		errs = append(errs, err)
+	}
+	if ended := len(slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err != nil })); left == len(c.Nodes)-ended && ended >= (len(c.Nodes)-1)/2 {
+		return nil
 	}
 	return errors.Join(errs...)
 }

@@ -164,7 +164,7 @@ func TestAPairThatIsWell(t *testing.T) {
 		watchdog(t, arguments(t, p, "--every", every, "--webhook", url, "--rounds", "1"))
 	}
 	for range 5 {
-		if said, err := once(); err != nil || strings.Count(said, "a message took") != 3 {
+		if said, err := once(); err != nil || strings.Count(said, "clients get through in") != 3 {
 			t.Errorf("%v\n%s", err, said)
 		}
 	}
