@@ -87,27 +87,26 @@ func (c *Cluster) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop stops all nodes and closes the address in front. Nodes that stop together take
-// the majority from the last of them, which then leave what they cannot write any more as
-// a crash would and say so with their exit status: that a minority ended well is asked
-// for here, and that all ended in time.
+// Stop stops all nodes and closes the address in front. Nodes that stop together take the
+// majority from the last of them, which then leaves what it cannot write any more as a
+// crash would, and says so with its exit status: that is no error while others ended well.
 func (c *Cluster) Stop() error {
 	c.Front.close()
 	stopped := make(chan error)
 	for _, s := range c.Nodes {
 		go func() { stopped <- s.Stop() }()
 	}
-	var errs []error
-	left := 0
+	var errs, left []error
 	for range c.Nodes {
 		err := <-stopped
 		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
-			left++
+			left = append(left, err)
+		} else {
+			errs = append(errs, err)
 		}
-		errs = append(errs, err)
 	}
-	if ended := len(slices.DeleteFunc(slices.Clone(errs), func(err error) bool { return err != nil })); left == len(c.Nodes)-ended && ended >= (len(c.Nodes)-1)/2 {
-		return nil
+	if len(left) == len(c.Nodes) {
+		errs = append(errs, left...)
 	}
 	return errors.Join(errs...)
 }
