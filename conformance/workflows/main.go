@@ -75,9 +75,14 @@ func main() {
 	}
 	each := flag.Int("spoil", 0, "make each known mistake in so many of the valid definitions, and see whether it is named")
 	verbose := flag.Bool("v", false, "list every definition that is judged otherwise than it is marked")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "workflows [flags] FOLDER   judges the definitions of a folder with a MANIFEST.json that marks them valid or invalid\n"+
+			"workflows run PATH...      plays definitions to their end with made-up answers (run -h says more)")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
 	if flag.NArg() != 1 {
-		fail(fmt.Errorf("one folder with a MANIFEST.json is needed"))
+		fail(fmt.Errorf("name one folder with a MANIFEST.json, or 'run PATH...' to play definitions; -h says more"))
 	}
 	good, err := run(flag.Arg(0), *each, *verbose)
 	if err != nil {
