@@ -89,20 +89,24 @@ func (c *Cluster) Start(ctx context.Context) error {
 
 // Stop stops all nodes and closes the address in front. Nodes that stop together take the
 // majority from the last of them, which then leaves what it cannot write any more as a
-// crash would, and says so with its exit status: that is no error while others ended well.
+// crash would, and says so: that is no error while another ended well. All else is.
 func (c *Cluster) Stop() error {
 	c.Front.close()
-	stopped := make(chan error)
+	type end struct {
+		of  *Server
+		err error
+	}
+	stopped := make(chan end)
 	for _, s := range c.Nodes {
-		go func() { stopped <- s.Stop() }()
+		go func() { stopped <- end{s, s.Stop()} }()
 	}
 	var errs, left []error
 	for range c.Nodes {
-		err := <-stopped
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Exited() {
-			left = append(left, err)
-		} else {
-			errs = append(errs, err)
+		e := <-stopped
+		if exit := (*exec.ExitError)(nil); errors.As(e.err, &exit) && exit.ExitCode() == 1 && strings.Contains(e.of.LogTail(), endFailed) {
+			left = append(left, e.err)
+		} else if e.err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w\n%s", e.of.Name(), e.err, e.of.LogTail()))
 		}
 	}
 	if len(left) == len(c.Nodes) {
@@ -110,6 +114,9 @@ func (c *Cluster) Stop() error {
 	}
 	return errors.Join(errs...)
 }
+
+// endFailed is what a server logs of a step of its end that it could not do.
+const endFailed = "a step of the end failed"
 
 // Emulator is the emulator's connection string for the address in front.
 func (c *Cluster) Emulator() string {
